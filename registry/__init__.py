@@ -1,0 +1,1 @@
+"""Entrepot: a container registry, and the engine that runs what it pulls."""
