@@ -1,0 +1,1 @@
+"""The vocabulary of the specifications, as values. No IO of any kind."""
