@@ -1,0 +1,87 @@
+"""Who may do what: decided here, from the caller, the right and the repository, and nowhere else.
+
+Two answers must be yes: the grants' (what the principal may do by now) and, for a bearer token, the token's own scopes
+(what it was issued for). A token that is too narrow is a 401 with the scope it needs, so that the client fetches another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from registry.core.facts import Caller
+from registry.oci.errors import Denied, Unauthorized
+from registry.oci.names import RepositoryName
+
+
+class Right(StrEnum):
+    """The actions of the token specification; a route names the ones it demands."""
+
+    PULL = "pull"
+    PUSH = "push"
+    DELETE = "delete"
+    # `registry:catalog:*`: listing what there is, of which each caller sees what it may pull.
+    CATALOG = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a request needs: rights on one repository, or on the registry itself (`repository` None)."""
+
+    rights: tuple[Right, ...]
+    repository: RepositoryName | None = None
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """Type and name of the resource, as the token specification has them."""
+        return ("repository", self.repository.text) if self.repository else ("registry", "catalog")
+
+    def __str__(self) -> str:
+        """As a scope (distribution token specification)."""
+        return ":".join((*self.target, ",".join(self.rights)))
+
+
+class Scoped(Protocol):
+    """One scope that a bearer token was issued for."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def actions(self) -> Sequence[str]: ...
+
+
+def covers(scope: Scoped, demand: Demand) -> bool:
+    """Whether the demand lies wholly within the scope."""
+    kind, name = demand.target
+    return scope.type == kind and scope.name == name and all(each in scope.actions for each in demand.rights)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The rights of this registry; the only question is `granted`."""
+
+    anonymous_pull: bool = False
+
+    def granted(self, caller: Caller, right: Right, repository: RepositoryName | None) -> bool:
+        """Whether the principal may do this by now, whatever token it came with."""
+        if caller.is_admin:
+            return True
+        # Until grants are given to others, pulling without an account is the one right to hand out.
+        return self.anonymous_pull and (right is Right.PULL or (right is Right.CATALOG and repository is None))
+
+    def demand(self, caller: Caller, demand: Demand, scopes: Sequence[Scoped] | None) -> None:
+        """Let the request pass, or not. `scopes` is what its token was issued for, None when it came without one.
+
+        Raises: Unauthorized for who might do better by signing in or by a wider token, Denied for who would not.
+        """
+        if all(self.granted(caller, right, demand.repository) for right in demand.rights):
+            if scopes is None or any(covers(each, demand) for each in scopes):
+                return
+            raise Unauthorized
+        if caller.is_anonymous:
+            raise Unauthorized
+        raise Denied

@@ -1,0 +1,153 @@
+"""Manifests and tags: pushing, tagging, deleting (distribution-spec, Pushing Manifests; Content Management)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from registry.core.facts import Action, Caller, ContentKind, Repository
+from registry.core.ports import Metadata, Transaction
+from registry.oci.digest import Digest
+from registry.oci.errors import (
+    DigestInvalid,
+    ManifestPartsUnknown,
+    ManifestUnknown,
+    NotAllowed,
+    PreconditionFailed,
+    TooManyTags,
+)
+from registry.oci.manifest import Manifest, parse_manifest
+from registry.oci.names import RepositoryName, Tag
+
+MOST_TAGS: Final = 64
+_MOST_TOLD: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold of a tag for a push to go on (RFC 9110, section 13.1): `If-Match`, `If-None-Match`.
+
+    `match` lists the digests of which one must be there; None demands nothing, and empty means any (`*`).
+    """
+
+    match: Sequence[str] | None = None
+    none_match: Sequence[str] | None = None
+
+    def holds(self, present: Digest | None) -> bool:
+        """Whether it does for what the reference points to by now."""
+        matches = present is not None and (not self.match or str(present) in self.match)
+        if self.match is not None and not matches:
+            return False
+        excluded = present is not None and (not self.none_match or str(present) in self.none_match)
+        return self.none_match is None or not excluded
+
+
+UNCONDITIONAL: Final = Condition()
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push came to: where the manifest is, which tags point to it, which subject was seen."""
+
+    digest: Digest
+    tags: tuple[Tag, ...]
+    subject: Digest | None
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestService:
+    """The rules of manifests; `sparse` lets them reference what was not pushed yet."""
+
+    metadata: Metadata
+    lease: timedelta
+    undo_window: timedelta
+    sparse: bool
+
+    def put(
+        self,
+        name: RepositoryName,
+        reference: Tag | Digest,
+        content: bytes,
+        content_type: str,
+        caller: Caller,
+        *,
+        tags: Sequence[Tag] = (),
+        condition: Condition = UNCONDITIONAL,
+    ) -> Pushed:
+        """Keep the bytes as they are, with every tag, or nothing at all (end-7a, end-7b).
+
+        Raises: ManifestInvalid, DigestInvalid, TooManyTags, ManifestPartsUnknown, PreconditionFailed.
+        """
+        if len(tags) > MOST_TAGS:
+            raise TooManyTags(limit=MOST_TAGS, tags=len(tags))
+        digest = _digest(reference, content)
+        manifest = parse_manifest(content, content_type)
+        names = (*tags,) if isinstance(reference, Digest) else (reference, *tags)
+
+        def keep(tx: Transaction) -> None:
+            repository = tx.repositories.get_or_create(name)
+            if not condition.holds(tx.manifests.find(repository, reference)):
+                raise PreconditionFailed(reference=str(reference))
+            self._check_parts(tx, repository, manifest)
+            if tx.manifests.put(repository, digest, content, manifest, caller):
+                tx.repositories.charge(repository, ContentKind.MANIFEST, digest, len(content))
+            tx.journal.event(Action.PUSH_MANIFEST, repository, caller, digest)
+            for tag in names:
+                if tx.tags.set(repository, tag, digest, caller):
+                    tx.journal.event(Action.SET_TAG, repository, caller, digest, reference=str(tag))
+
+        self.metadata.transact(keep)
+        return Pushed(digest, names, manifest.subject)
+
+    def delete(self, name: RepositoryName, digest: Digest, caller: Caller) -> None:
+        """Forget the manifest and every tag that points to it; both can be restored within the undo window.
+
+        Raises: ManifestUnknown, NotAllowed while an index needs it.
+        """
+
+        def forget(tx: Transaction) -> None:
+            repository = tx.repositories.find(name)
+            if repository is None or tx.manifests.find(repository, digest) is None:
+                raise ManifestUnknown(reference=str(digest))
+            holders = [] if self.sparse else tx.manifests.holders(repository, digest, limit=1)
+            if holders:
+                raise NotAllowed(digest=str(digest), referencedBy=str(holders[0]))
+            for tag in tx.tags.close_all(repository, digest, caller):
+                tx.journal.event(Action.DELETE_TAG, repository, caller, digest, reference=str(tag))
+            # Its parts lose their hold when the undo window ends; a push under way may count on them until then and after.
+            tx.links.renew_parts(repository, digest, self.lease)
+            tx.manifests.delete(repository, digest)
+            tx.journal.review(repository, ContentKind.MANIFEST, digest, tx.now + self.undo_window)
+            tx.journal.event(Action.DELETE_MANIFEST, repository, caller, digest)
+
+        self.metadata.transact(forget)
+
+    def delete_tag(self, name: RepositoryName, tag: Tag, caller: Caller) -> None:
+        """Forget the name, restorable from its history; the manifest stays. Raises: ManifestUnknown."""
+
+        def forget(tx: Transaction) -> None:
+            repository = tx.repositories.find(name)
+            digest = tx.tags.close(repository, tag, caller) if repository else None
+            if repository is None or digest is None:
+                raise ManifestUnknown(reference=str(tag))
+            tx.journal.review(repository, ContentKind.MANIFEST, digest, tx.now + self.undo_window)
+            tx.journal.event(Action.DELETE_TAG, repository, caller, digest, reference=str(tag))
+
+        self.metadata.transact(forget)
+
+    def _check_parts(self, tx: Transaction, repository: Repository, manifest: Manifest) -> None:
+        if self.sparse:
+            return
+        missing = tx.manifests.missing(repository, [each for each in manifest.references if each.is_required])
+        if missing:
+            raise ManifestPartsUnknown(digests=[str(each) for each in missing[:_MOST_TOLD]])
+
+
+def _digest(reference: Tag | Digest, content: bytes) -> Digest:
+    """The name that the content gets: by the algorithm it is pushed under, sha256 when by tag."""
+    computed = Digest.of(content, reference.algorithm if isinstance(reference, Digest) else "sha256")
+    if isinstance(reference, Digest) and computed != reference:
+        raise DigestInvalid(digest=str(reference), computed=str(computed))
+    return computed

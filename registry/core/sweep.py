@@ -1,0 +1,65 @@
+"""Sweeping: idle upload sessions end, and what nobody names any more leaves the disk.
+
+Only keys that a doomed row names are ever deleted, and only after `delete_delay`, so that a download which looked its object
+up in time may finish. The row goes last: a sweep that dies half-way is done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from registry.core.facts import ObjectKey
+from registry.core.ports import Metadata, ObjectStore, Transaction
+
+_BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep did."""
+
+    sessions: int
+    objects: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeper:
+    """Background work of one worker; `run` again and again."""
+
+    metadata: Metadata
+    store: ObjectStore
+    delete_delay: timedelta
+
+    def run(self) -> Swept:
+        """Everything that is due by now, batch by batch."""
+        return Swept(self._until_done(self._expire), self._until_done(self._delete))
+
+    def _until_done(self, batch: Callable[[], int]) -> int:
+        total = 0
+        while done := batch():
+            total += done
+        return total
+
+    def _expire(self) -> int:
+        def end(tx: Transaction) -> int:
+            sessions = tx.uploads.expired(_BATCH)
+            for session in sessions:
+                tx.uploads.remove(session)
+                if session.object is not None:
+                    tx.objects.doom(session.object)
+            return len(sessions)
+
+        return self.metadata.transact(end)
+
+    def _delete(self) -> int:
+        def due(tx: Transaction) -> list[tuple[int, ObjectKey]]:
+            return list(tx.objects.doomed(tx.now - self.delete_delay, _BATCH))
+
+        doomed = self.metadata.observe(due)
+        if doomed:
+            self.store.delete([key for _, key in doomed])
+            self.metadata.transact(lambda tx: tx.objects.forget([object_id for object_id, _ in doomed]))
+        return len(doomed)
