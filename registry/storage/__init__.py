@@ -1,0 +1,1 @@
+"""Keeps bytes, under opaque keys: the only room that opens an object."""

@@ -1,0 +1,112 @@
+"""The format of a data folder, drawn.
+
+DATA/                 0700
+├── layout.json       {"layout": 1, "instance": "<id>"}: the same id as SQL has, or nothing starts
+├── registry.db       the facts, with -wal and -shm (metadata's own; absent when they live in another database)
+└── blobs/
+    └── <2 hex>/      the first two digits of the uuids in it
+        └── <uuid>    one object, 0600: a blob, or the bytes of an upload session so far
+
+Nothing is ever renamed in `blobs/`: what a file is, its row tells. A file without a row is garbage or has lost
+its row; fsck decides.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from registry.core.facts import ObjectKey
+from registry.storage.durable import make_folder, replace_file
+
+VERSION: Final = 1
+BLOBS: Final = "blobs"
+_FILE: Final = "layout.json"
+_KEY: Final = re.compile(rf"{BLOBS}/([0-9a-f]{{2}})/\1[0-9a-f]{{6}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}")
+
+
+class KeyInvalid(ValueError):
+    """Not a key of this layout; no path is ever made of it."""
+
+
+class LayoutInvalid(Exception):
+    """`layout.json` is not one, or of a version this program does not know."""
+
+
+class InstanceMismatch(Exception):
+    """The data folder belongs to another instance than the database."""
+
+
+def new_key() -> ObjectKey:
+    """A key that was never used and never will be again."""
+    name = str(uuid.uuid4())
+    return ObjectKey(f"{BLOBS}/{name[:2]}/{name}")
+
+
+def object_path(key: ObjectKey) -> str:
+    """Where the object lies, relative to the data folder; there is one spelling per object. Raises: KeyInvalid."""
+    if _KEY.fullmatch(key.text) is None:
+        raise KeyInvalid(f"not an object key: {key.text[:100]!r}")
+    return key.text
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What `layout.json` says of its folder."""
+
+    version: int
+    instance: str
+
+    @classmethod
+    def load_or_create(cls, root: Path, instance: str) -> Self:
+        """The folder's layout, made durably when it has none. Several processes may start at once.
+
+        Raises: LayoutInvalid, InstanceMismatch.
+        """
+        make_folder(root)
+        with _alone(root):
+            layout = cls.find(root)
+            if layout is None:
+                layout = cls(VERSION, instance)
+                replace_file(root / _FILE, layout._document())
+        if layout.instance != instance:
+            raise InstanceMismatch(f"{root} belongs to instance {layout.instance}, the database to {instance}")
+        return layout
+
+    @classmethod
+    def find(cls, root: Path) -> Self | None:
+        """None when the folder has no layout yet. Raises: LayoutInvalid."""
+        file = root / _FILE
+        try:
+            document = json.loads(file.read_bytes())
+            version = document["layout"]
+            # The version first: a later one may tell the rest in other words.
+            if version != VERSION:
+                raise LayoutInvalid(f"{file} has layout {version!r}, this program knows {VERSION}")
+            return cls(version, str(document["instance"]))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, KeyError):
+            raise LayoutInvalid(f"{file} is not a layout") from None
+
+    def _document(self) -> bytes:
+        return json.dumps({"layout": self.version, "instance": self.instance}).encode() + b"\n"
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """One starter at a time; the lock goes with the descriptor, also when the process is killed."""
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)

@@ -1,0 +1,102 @@
+"""Objects in this process's memory: for tests, and wherever a registry may forget everything."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+from threading import Lock
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from registry.core.facts import ObjectKey
+from registry.core.ports import ObjectLost
+from registry.storage.layout import object_path
+
+
+class _Object:
+    def __init__(self) -> None:
+        self.content = bytearray()
+        self.lock = Lock()
+
+
+class MemoryStore:
+    """The filesystem's promises, less those about power cuts."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, _Object] = {}
+
+    def receive(self, key: ObjectKey, offset: int, still_mine: Callable[[], bool]) -> MemoryReceiver | None:
+        """See the port. Raises: ObjectLost."""
+        path = object_path(key)
+        # An object that is not there has no bytes: too few of them, but for the one that begins here.
+        found = self._objects.get(path, _Object()) if offset else self._objects.setdefault(path, _Object())
+        with found.lock:
+            if not still_mine():
+                return None
+            if len(found.content) < offset:
+                raise ObjectLost(str(key))
+            del found.content[offset:]
+        return MemoryReceiver(found, still_mine)
+
+    def seal(self, key: ObjectKey) -> None:
+        """See the port. Raises: ObjectLost."""
+        self._get(key)
+
+    def size(self, key: ObjectKey) -> int | None:
+        """See the port."""
+        found = self._objects.get(object_path(key))
+        return None if found is None else len(found.content)
+
+    def open(self, key: ObjectKey) -> BinaryIO:
+        """See the port. Raises: ObjectLost."""
+        return io.BytesIO(self._get(key).content)
+
+    def pread(self, key: ObjectKey, start: int, length: int) -> bytes:
+        """See the port. Raises: ObjectLost."""
+        return bytes(self._get(key).content[start : start + length])
+
+    def delete(self, keys: Iterable[ObjectKey]) -> None:
+        """See the port."""
+        for path in [object_path(key) for key in keys]:
+            self._objects.pop(path, None)
+
+    def _get(self, key: ObjectKey) -> _Object:
+        found = self._objects.get(object_path(key))
+        if found is None:
+            raise ObjectLost(str(key))
+        return found
+
+
+class MemoryReceiver:
+    """One request's writing to one object."""
+
+    def __init__(self, target: _Object, still_mine: Callable[[], bool]) -> None:
+        self._target = target
+        self._still_mine = still_mine
+
+    def append(self, chunks: Sequence[bytes]) -> bool:
+        """See the port."""
+        with self._target.lock:
+            is_mine = self._still_mine()
+            if is_mine:
+                self._target.content += b"".join(chunks)
+            return is_mine
+
+    def sync(self) -> None:
+        """Memory survives no power cut, and promises none."""
+
+    def cut(self, offset: int) -> bool:
+        """See the port."""
+        with self._target.lock:
+            is_mine = self._still_mine()
+            if is_mine:
+                del self._target.content[offset:]
+            return is_mine
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is open."""

@@ -1,0 +1,151 @@
+"""One request's writing to one file: alone, all of it or none, and never again after a failure."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Final, Self
+
+from registry.core.facts import ObjectKey
+from registry.core.ports import ObjectLost
+from registry.oci.errors import StorageFull
+
+# A full disk, a full quota, and a file beyond what the file system or the process's limits allow.
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# The kernel takes no more buffers than this in one call.
+_MOST_BUFFERS: Final = os.sysconf("SC_IOV_MAX")
+
+
+class FileReceiver:
+    """One request's writing to one file, by a descriptor of its own: locks are between descriptors, not processes."""
+
+    def __init__(
+        self, key: ObjectKey, descriptor: int, still_mine: Callable[[], bool], settle: Callable[[], None] | None
+    ) -> None:
+        self._key = key
+        self._descriptor = descriptor
+        self._still_mine = still_mine
+        self._settle = settle
+        self._is_broken = False
+
+    def take_over(self, offset: int) -> bool:
+        """Wait for an earlier receiver's write to end, and cut; False when it is not ours. Raises: ObjectLost."""
+        with self._alone() as is_mine:
+            if is_mine:
+                facts = os.fstat(self._descriptor)
+                # Deleted while we waited, or shorter than what was acknowledged.
+                if facts.st_nlink == 0 or facts.st_size < offset:
+                    raise ObjectLost(str(self._key))
+                self._cut(facts.st_size, offset)
+            return is_mine
+
+    def append(self, chunks: Sequence[bytes]) -> bool:
+        """See the port. Raises: StorageFull."""
+        self._refuse_broken()
+        with self._alone() as is_mine:
+            if is_mine:
+                self._write(chunks, end=os.fstat(self._descriptor).st_size)
+            return is_mine
+
+    def sync(self) -> None:
+        """See the port. A second attempt would succeed without the bytes, so a failed one ends this receiver."""
+        self._refuse_broken()
+        # Broken until proven otherwise, whatever stops us on the way.
+        self._is_broken = True
+        with making_room():
+            os.fdatasync(self._descriptor)
+            if self._settle is not None:
+                self._settle()
+        self._settle = None
+        self._is_broken = False
+
+    def cut(self, offset: int) -> bool:
+        """See the port; never makes the file longer."""
+        with self._alone() as is_mine:
+            if is_mine:
+                self._cut(os.fstat(self._descriptor).st_size, offset)
+            return is_mine
+
+    def close(self) -> None:
+        """Twice is no error."""
+        if self._descriptor >= 0:
+            # The number may mean another file the moment it is closed.
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _cut(self, size: int, offset: int) -> None:
+        # To truncate costs a journal entry even where nothing changes.
+        if size > offset:
+            os.ftruncate(self._descriptor, offset)
+
+    def _write(self, chunks: Sequence[bytes], end: int) -> None:
+        self._is_broken = True
+        try:
+            with making_room():
+                _write_all(self._descriptor, chunks, end)
+        except BaseException as error:
+            # No append begins behind half of another one.
+            os.ftruncate(self._descriptor, end)
+            self._is_broken = not isinstance(error, StorageFull)
+            raise
+        self._is_broken = False
+
+    def _refuse_broken(self) -> None:
+        if self._is_broken:
+            raise OSError(errno.EIO, "an earlier write or sync failed", str(self._key))
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """No other receiver of this object, in whatever process, is in here; whether it is ours to change.
+
+        A killed process leaves by dying: the kernel takes its locks back.
+        """
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            yield self._still_mine()
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+
+@contextmanager
+def making_room() -> Iterator[None]:
+    """Name the want of room; whatever else the kernel says passes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull from error
+        raise
+
+
+def _write_all(descriptor: int, chunks: Sequence[bytes], position: int) -> None:
+    """Write every byte, however few the kernel takes at a time."""
+    for first in range(0, len(chunks), _MOST_BUFFERS):
+        rest: list[bytes | memoryview] = [chunk for chunk in chunks[first : first + _MOST_BUFFERS] if chunk]
+        while rest:
+            written = os.pwritev(descriptor, rest, position)
+            if not written:
+                raise OSError(errno.EIO, "the kernel took no bytes")
+            position += written
+            rest = _behind(rest, written)
+
+
+def _behind(chunks: Sequence[bytes | memoryview], written: int) -> list[bytes | memoryview]:
+    """What is left of the chunks after their first `written` bytes; nothing is copied."""
+    for number, chunk in enumerate(chunks):
+        if written < len(chunk):
+            return [memoryview(chunk)[written:], *chunks[number + 1 :]]
+        written -= len(chunk)
+    return []
