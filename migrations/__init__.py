@@ -1,0 +1,1 @@
+"""Migrations: one idea each, reversible, in one transaction with the version row."""

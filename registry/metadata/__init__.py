@@ -1,0 +1,1 @@
+"""Keeps facts, in SQL: the only room that knows SQLAlchemy and the database's own ways."""

@@ -1,0 +1,124 @@
+"""Queries: principals, their credentials, and the keys that sign tokens."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam as p
+from sqlalchemy.dialects.sqlite import insert
+
+from registry.core.facts import Caller, Credential
+from registry.metadata.instants import to_micros
+from registry.metadata.moment import Moment
+from registry.metadata.schema import credential, generation, principal, setting, signing_key
+from registry.metadata.statements import Row
+
+_PRINCIPAL: Final = sa.select(principal.c.id, principal.c.name, principal.c.is_admin, principal.c.kind).where(
+    principal.c.name == p("name"), principal.c.disabled_at.is_(None)
+)
+_ADD_PRINCIPAL: Final = (
+    sa.insert(principal)
+    .values({each: p(each) for each in ("uuid", "kind", "name", "is_admin", "created_at")})
+    .returning(principal.c.id)
+)
+_ALIVE: Final = (
+    principal.c.disabled_at.is_(None),
+    credential.c.revoked_at.is_(None),
+    sa.or_(credential.c.expires_at.is_(None), credential.c.expires_at > p("now")),
+)
+_CREDENTIALS: Final = sa.select(
+    credential.c.id, credential.c.version, credential.c.secret, principal.c.id, principal.c.name, principal.c.is_admin
+).select_from(credential.join(principal, principal.c.id == credential.c.principal_id))
+# Both are asked on every request that names a credential, which is how a revoked one is gone with the next (design §7).
+password_of: Final = _CREDENTIALS.where(principal.c.name == p("name"), credential.c.kind == "password", *_ALIVE)
+credential_by_id: Final = _CREDENTIALS.where(credential.c.id == p("credential"), *_ALIVE)
+_ADD_CREDENTIAL: Final = sa.insert(credential).values(
+    {each: p(each) for each in ("principal_id", "kind", "secret", "created_at")}
+)
+_REHASH: Final = (
+    sa.update(credential)
+    .where(credential.c.id == p("which"), credential.c.secret == p("former"))
+    .values(secret=p("secret"))
+)
+_KEYS: Final = sa.select(signing_key.c.kid, signing_key.c.sealed).order_by(signing_key.c.created_at)
+_ADD_KEY: Final = sa.insert(signing_key).values(
+    {each: p(each) for each in ("kid", "sealed", "created_at", "expires_at")}
+)
+_DROP_KEYS: Final = sa.delete(signing_key).where(signing_key.c.expires_at < p("now"))
+_BUMP: Final = (
+    insert(generation)
+    .values(name=p("name"), value=1)
+    .on_conflict_do_update(index_elements=["name"], set_={"value": generation.c.value + 1})
+)
+_SETTING: Final = sa.select(setting.c.value).where(setting.c.name == p("name"))
+_ADD_SETTING: Final = insert(setting).values(name=p("name"), value=p("value")).on_conflict_do_nothing()
+
+
+def as_credential(row: Row) -> Credential:
+    """A row of `password_of` or `credential_by_id`."""
+    credential_id, version, secret, principal_id, name, is_admin = row
+    return Credential(
+        credential_id, version, secret, Caller(principal_id, name, bool(is_admin), credential=credential_id)
+    )
+
+
+class Accounts:
+    """`ports.Accounts`."""
+
+    def __init__(self, moment: Moment) -> None:
+        self._moment = moment
+
+    def find(self, name: str) -> Caller | None:
+        """The principal of this name, unless disabled."""
+        row = self._moment.first(_PRINCIPAL, name=name)
+        return Caller(row[0], row[1], bool(row[2]), is_anonymous=row[3] == "anonymous") if row else None
+
+    def add(self, name: str, kind: str, *, is_admin: bool = False) -> Caller:
+        """A new principal."""
+        rows = self._moment.run(
+            _ADD_PRINCIPAL,
+            uuid=str(uuid.uuid4()),
+            kind=kind,
+            name=name,
+            is_admin=is_admin,
+            created_at=self._moment.micros,
+        )
+        return Caller(rows[0][0], name, is_admin, is_anonymous=kind == "anonymous")
+
+    def password(self, name: str) -> Credential | None:
+        """The password that a name may sign in with."""
+        row = self._moment.first(password_of, name=name, now=self._moment.micros)
+        return as_credential(row) if row else None
+
+    def add_password(self, caller: Caller, secret: str) -> None:
+        """A first password, hashed."""
+        self._moment.run(
+            _ADD_CREDENTIAL,
+            principal_id=caller.principal,
+            kind="password",
+            secret=secret,
+            created_at=self._moment.micros,
+        )
+        self._moment.run(_BUMP, name="credentials")
+
+    def rehash(self, credential: Credential, secret: str) -> None:
+        """The same password under a better hash: still the same credential, so nothing that names it ends."""
+        self._moment.run(_REHASH, which=credential.id, former=credential.secret, secret=secret)
+
+    def signing_keys(self) -> Sequence[tuple[str, bytes]]:
+        """Key ids with their sealed keys, oldest first."""
+        return [(row[0], row[1]) for row in self._moment.run(_KEYS)]
+
+    def add_signing_key(self, kid: str, sealed: bytes, created: datetime, expires: datetime) -> None:
+        """Publish a key; those that no living token was signed with go."""
+        self._moment.run(_DROP_KEYS, now=self._moment.micros)
+        self._moment.run(_ADD_KEY, kid=kid, sealed=sealed, created_at=to_micros(created), expires_at=to_micros(expires))
+
+    def setting(self, name: str, initial: str) -> str:
+        """A value that the database keeps for all workers; `initial` is kept if there is none."""
+        self._moment.run(_ADD_SETTING, name=name, value=initial)
+        return str(self._moment.run(_SETTING, name=name)[0][0])

@@ -1,0 +1,83 @@
+"""Queries: blobs by digest, over all repositories."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam as p
+from sqlalchemy.dialects.sqlite import insert
+
+from registry.core.facts import ObjectKey
+from registry.metadata.contents import put_content
+from registry.metadata.moment import Moment
+from registry.metadata.objects import Objects
+from registry.metadata.schema import blob, stored_object
+from registry.oci.digest import Digest
+
+_FIND: Final = sa.select(blob.c.id, blob.c.object_id).where(blob.c.digest == p("digest"))
+_PUT: Final = (
+    insert(blob)
+    .values(
+        digest=p("digest"),
+        size=p("size"),
+        object_id=p("object_id"),
+        content_id=p("content_id"),
+        verified_at=p("verified_at"),
+    )
+    .on_conflict_do_update(
+        index_elements=["digest"],
+        set_={
+            "object_id": p("object_id"),
+            "content_id": p("content_id"),
+            "verified_at": p("verified_at"),
+            "damaged_at": sa.null(),
+        },
+    )
+    .returning(blob.c.id)
+)
+_DAMAGE: Final = (
+    sa.update(blob)
+    .where(
+        blob.c.digest == p("which"),
+        blob.c.damaged_at.is_(None),
+        blob.c.object_id == sa.select(stored_object.c.id).where(stored_object.c.key == p("key")).scalar_subquery(),
+    )
+    .values(damaged_at=p("damaged_at"))
+    .returning(blob.c.id)
+)
+
+
+class Blobs:
+    """`ports.Blobs`."""
+
+    def __init__(self, moment: Moment) -> None:
+        self._moment = moment
+        self._objects = Objects(moment)
+
+    def put_object(self, digest: Digest, size: int, object_id: int) -> int:
+        """The newest verified bytes win: the object is live, a former one doomed, damage healed (design §2)."""
+        self._objects.live(object_id, size)
+        return self._put(digest, size, object_id=object_id, content_id=None)
+
+    def put_content(self, digest: Digest, content: bytes) -> int:
+        """The same for bytes that are kept in SQL."""
+        return self._put(digest, len(content), object_id=None, content_id=put_content(self._moment, digest, content))
+
+    def mark_damaged(self, digest: Digest, key: ObjectKey) -> bool:
+        """Serve it no more, if it is still this object."""
+        return bool(self._moment.run(_DAMAGE, which=digest.packed, key=key.text, damaged_at=self._moment.micros))
+
+    def _put(self, digest: Digest, size: int, *, object_id: int | None, content_id: int | None) -> int:
+        former = self._moment.first(_FIND, digest=digest.packed)
+        blob_id = self._moment.run(
+            _PUT,
+            digest=digest.packed,
+            size=size,
+            object_id=object_id,
+            content_id=content_id,
+            verified_at=self._moment.micros,
+        )[0][0]
+        if former and former[1] is not None and former[1] != object_id:
+            self._objects.doom(former[1])
+        return int(blob_id)

@@ -1,0 +1,166 @@
+"""Queries: manifests of a repository, and what they reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam as p
+
+from registry.core.facts import Caller, Repository
+from registry.metadata.contents import put_content
+from registry.metadata.moment import Moment
+from registry.metadata.schema import blob, link, manifest, reference, tag
+from registry.oci.digest import Digest
+from registry.oci.manifest import Kind, Manifest, Reference
+from registry.oci.names import Tag
+
+_VISIBLE: Final = (manifest.c.repository_id == p("repository"), manifest.c.deleted_at.is_(None))
+_BY_DIGEST: Final = sa.select(manifest.c.digest).where(*_VISIBLE, manifest.c.digest == p("digest"))
+_BY_TAG: Final = (
+    sa.select(manifest.c.digest)
+    .select_from(tag.join(manifest, manifest.c.id == tag.c.manifest_id))
+    .where(*_VISIBLE, tag.c.repository_id == p("repository"), tag.c.name == p("tag"))
+)
+_KNOWN: Final = (
+    sa.select(manifest.c.id, manifest.c.deleted_at)
+    .where(manifest.c.repository_id == p("repository"), manifest.c.digest == p("digest"))
+    .with_for_update()
+)
+_ADD: Final = (
+    sa.insert(manifest)
+    .values(
+        {
+            each: p(each)
+            for each in (
+                "repository_id", "digest", "content_id", "media_type", "size", "subject", "artifact_type", "annotations", "pushed_at", "pushed_by",
+            )
+        }
+    )
+    .returning(manifest.c.id)
+)  # fmt: skip
+_ADD_REFERENCE: Final = sa.insert(reference).values(
+    {each: p(each) for each in ("manifest_id", "position", "kind", "repository_id", "digest", "size")}
+)
+_REVIVE: Final = (
+    sa.update(manifest)
+    .where(manifest.c.id == p("manifest"))
+    .values(deleted_at=sa.null(), pushed_at=p("pushed_at"), pushed_by=p("pushed_by"), media_type=p("media_type"))
+)
+_AGAIN: Final = sa.update(manifest).where(manifest.c.id == p("manifest")).values(media_type=p("media_type"))
+_DELETE: Final = (
+    sa.update(manifest)
+    .where(
+        manifest.c.repository_id == p("repository"), manifest.c.digest == p("which"), manifest.c.deleted_at.is_(None)
+    )
+    .values(deleted_at=p("deleted_at"))
+    .returning(manifest.c.id)
+)
+# Held FOR SHARE where the database knows row locks: the collector cannot take away what was just found (design §3).
+_HAS_BLOB: Final = (
+    sa.select(link.c.blob_id)
+    .select_from(link.join(blob, blob.c.id == link.c.blob_id))
+    .where(
+        link.c.repository_id == p("repository"),
+        link.c.digest == p("digest"),
+        link.c.deleted_at.is_(None),
+        blob.c.damaged_at.is_(None),
+    )
+    .with_for_update(read=True, of=link)
+)
+_HAS_CHILD: Final = _BY_DIGEST.with_for_update(read=True)
+_HOLDERS: Final = (
+    sa.select(manifest.c.digest)
+    .select_from(reference.join(manifest, manifest.c.id == reference.c.manifest_id))
+    .where(
+        reference.c.repository_id == p("repository"),
+        reference.c.digest == p("digest"),
+        reference.c.kind != Kind.SUBJECT.value,
+        manifest.c.deleted_at.is_(None),
+    )
+    .order_by(manifest.c.digest)
+    .limit(p("limit"))
+)
+
+
+class Manifests:
+    """`ports.Manifests`."""
+
+    def __init__(self, moment: Moment) -> None:
+        self._moment = moment
+
+    def find(self, repository: Repository, reference: Tag | Digest) -> Digest | None:
+        """The digest of the visible manifest that a tag or digest names."""
+        if isinstance(reference, Digest):
+            row = self._moment.first(_BY_DIGEST, repository=repository.id, digest=reference.packed)
+        else:
+            row = self._moment.first(_BY_TAG, repository=repository.id, tag=reference.text)
+        return Digest.unpack(row[0]) if row else None
+
+    def put(self, repository: Repository, digest: Digest, content: bytes, manifest: Manifest, by: Caller) -> bool:
+        """Keep it, or revive it; whether its row is new."""
+        known = self._moment.first(_KNOWN, repository=repository.id, digest=digest.packed)
+        if known is None:
+            self._add(repository, digest, content, manifest, by)
+            return True
+        manifest_id, deleted_at = known
+        if deleted_at is None:
+            # Pushed again, perhaps under the type it should have had: the latest Content-Type is the one to answer.
+            self._moment.run(_AGAIN, manifest=manifest_id, media_type=manifest.media_type)
+            return False
+        self._moment.run(
+            _REVIVE,
+            manifest=manifest_id,
+            pushed_at=self._moment.micros,
+            pushed_by=by.principal,
+            media_type=manifest.media_type,
+        )
+        return False
+
+    def _add(self, repository: Repository, digest: Digest, content: bytes, manifest: Manifest, by: Caller) -> None:
+        subject = manifest.subject
+        manifest_id = self._moment.run(
+            _ADD,
+            repository_id=repository.id,
+            digest=digest.packed,
+            content_id=put_content(self._moment, digest, content),
+            media_type=manifest.media_type,
+            size=len(content),
+            subject=subject.packed if subject else None,
+            artifact_type=manifest.artifact_type,
+            annotations=json.dumps(manifest.annotations, ensure_ascii=False, separators=(",", ":")),
+            pushed_at=self._moment.micros,
+            pushed_by=by.principal,
+        )[0][0]
+        for position, each in enumerate(manifest.references):
+            self._moment.run(
+                _ADD_REFERENCE,
+                manifest_id=manifest_id,
+                position=position,
+                kind=each.kind.value,
+                repository_id=repository.id,
+                digest=each.digest.packed,
+                size=each.size,
+            )
+
+    def missing(self, repository: Repository, parts: Sequence[Reference]) -> Sequence[Digest]:
+        """Those of the parts that are not served here, in the order of their digests."""
+        wanted = sorted({(each.digest.packed, each.kind is Kind.CHILD) for each in parts})
+        return [
+            Digest.unpack(digest)
+            for digest, is_child in wanted
+            if not self._moment.run(_HAS_CHILD if is_child else _HAS_BLOB, repository=repository.id, digest=digest)
+        ]
+
+    def delete(self, repository: Repository, digest: Digest) -> bool:
+        """Invisible at once, restorable within the undo window; whether it was visible."""
+        return bool(
+            self._moment.run(_DELETE, repository=repository.id, which=digest.packed, deleted_at=self._moment.micros)
+        )
+
+    def holders(self, repository: Repository, digest: Digest, limit: int) -> Sequence[Digest]:
+        """Visible manifests that would break without it."""
+        rows = self._moment.run(_HOLDERS, repository=repository.id, digest=digest.packed, limit=limit)
+        return [Digest.unpack(row[0]) for row in rows]

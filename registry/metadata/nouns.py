@@ -1,0 +1,43 @@
+"""A transaction, as the rules see it: its instant, and one set of queries per noun."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from registry.metadata.accounts import Accounts
+from registry.metadata.blobs import Blobs
+from registry.metadata.instants import from_micros
+from registry.metadata.journal import Journal
+from registry.metadata.links import Links
+from registry.metadata.manifests import Manifests
+from registry.metadata.moment import Moment
+from registry.metadata.objects import Objects
+from registry.metadata.repositories import Repositories
+from registry.metadata.statements import Run
+from registry.metadata.tags import Tags
+from registry.metadata.uploads import Uploads
+
+
+class SqlTransaction:
+    """Bound to one connection for life; `begin` sets the instant of the transaction that is open on it."""
+
+    def __init__(self, run: Run) -> None:
+        moment = self._moment = Moment(run)
+        self.accounts = Accounts(moment)
+        self.blobs = Blobs(moment)
+        self.journal = Journal(moment)
+        self.links = Links(moment)
+        self.manifests = Manifests(moment)
+        self.objects = Objects(moment)
+        self.repositories = Repositories(moment)
+        self.tags = Tags(moment)
+        self.uploads = Uploads(moment)
+
+    def begin(self, micros: int) -> None:
+        """A new transaction begins, at this instant."""
+        self._moment.micros = micros
+
+    @property
+    def now(self) -> datetime:
+        """The transaction's instant."""
+        return from_micros(self._moment.micros)

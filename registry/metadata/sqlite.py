@@ -1,0 +1,203 @@
+"""SQLite: one writer connection and one reading connection per thread, in WAL mode, synchronous FULL.
+
+A commit costs one flush of the disk, whoever asked for it. So writers that wait are taken along: the one who gets the pen
+runs every function that has queued up by then, each in its savepoint, and commits once for all.
+
+    transact(work) ─▶ queue ─▶ pen (this process) ─▶ lock file (all workers) ─▶ BEGIN IMMEDIATE
+                                   work · work · work, each in a savepoint
+                                   COMMIT ─▶ every waiting caller has its answer
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+from registry.metadata.nouns import SqlTransaction
+from registry.metadata.statements import Book, Row, Statement, prepare_for_sqlite
+from registry.oci.errors import StorageFull
+
+T = TypeVar("T")
+
+_BUSY_MILLISECONDS: Final = 30_000
+# How many functions one commit may answer: enough to hide the flush, few enough to keep the first from waiting long.
+_MOST_TOGETHER: Final = 64
+_BOOK: Final = Book(prepare_for_sqlite)
+
+
+class Connection:
+    """A connection of the driver, in autocommit, that runs prepared statements and never leaves a cursor open."""
+
+    def __init__(self, path: Path, *, writes: bool) -> None:
+        # Used by one thread at a time: the pen or the thread's own storage sees to it.
+        self._driver = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        self._driver.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+        self._driver.execute("PRAGMA foreign_keys = ON")
+        self._driver.execute("PRAGMA synchronous = FULL")
+        self._driver.execute("PRAGMA cache_size = -16384")
+        if writes:
+            self._driver.execute("PRAGMA journal_mode = WAL")
+        else:
+            self._driver.execute("PRAGMA query_only = ON")
+
+    def run(self, statement: Statement, /, **values: object) -> list[Row]:
+        """All rows: an open cursor would hold its snapshot, and with it the end of the log."""
+        prepared = _BOOK[statement]
+        return self._driver.execute(prepared.text, prepared.parameters(values)).fetchall()
+
+    def execute(self, text: str) -> list[Row]:
+        """A command without parameters, such as BEGIN."""
+        return self._driver.execute(text).fetchall()
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        self._driver.close()
+
+
+class _Waiting:
+    """A function that waits for the pen, and then for its answer."""
+
+    __slots__ = ("done", "error", "result", "work")
+
+    def __init__(self, work: Callable[[SqlTransaction], Any]) -> None:
+        self.work = work
+        self.done = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class SqliteMetadata:
+    """`Metadata` on SQLite; `path` is the database, already migrated. Any number of threads and processes may use it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._pen = threading.Lock()
+        self._queue: deque[_Waiting] = deque()
+        self._writer = Connection(path, writes=True)
+        self._transaction = SqlTransaction(self._writer.run)
+        # SQLite's own waiting is by sleeping and trying again; a lock that the kernel hands on is fair and quick.
+        self._turnstile = os.open(path.with_name(path.name + "-writer"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._local = threading.local()
+        self._readers: list[Connection] = []
+
+    def transact(self, work: Callable[[SqlTransaction], T]) -> T:
+        """Run `work` in a transaction that is durable when this returns. Raises: whatever `work` raises, StorageFull."""
+        waiting = _Waiting(work)
+        self._queue.append(waiting)
+        with self._pen:
+            # Whoever held the pen before may have answered this one too.
+            if not waiting.done:
+                self._write_together()
+        if waiting.error is not None:
+            raise waiting.error
+        # The queue holds functions of many types; this is work's own.
+        return cast("T", waiting.result)
+
+    def observe(self, work: Callable[[SqlTransaction], T]) -> T:
+        """Run `work` on this thread's reading connection."""
+        transaction = self._reading()
+        transaction.begin(_now())
+        return work(transaction)
+
+    def reader(self) -> Connection:
+        """A reading connection of one's own; closed with this object."""
+        connection = Connection(self._path, writes=False)
+        self._readers.append(connection)
+        return connection
+
+    def close(self) -> None:
+        """Close every connection; a last one to close also folds the log back into the database."""
+        for connection in self._readers:
+            connection.close()
+        self._writer.close()
+        os.close(self._turnstile)
+
+    def _reading(self) -> SqlTransaction:
+        transaction: SqlTransaction | None = getattr(self._local, "transaction", None)
+        if transaction is None:
+            transaction = self._local.transaction = SqlTransaction(self.reader().run)
+        return transaction
+
+    def _write_together(self) -> None:
+        group: list[_Waiting] = []
+        try:
+            with self._turn():
+                # Only now, with the database ours: who came while we waited for it goes along.
+                while self._queue and len(group) < _MOST_TOGETHER:
+                    group.append(self._queue.popleft())
+                self._transaction.begin(_now())
+                for waiting in group:
+                    self._run_one(waiting)
+        except BaseException as error:
+            _fail(group or list(self._queue), _translated(error))
+            if not group:
+                self._queue.clear()
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for waiting in group:
+                waiting.done = True
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One write transaction among all workers; committed at the end, rolled back on any error."""
+        fcntl.flock(self._turnstile, fcntl.LOCK_EX)
+        try:
+            # Before the first read: a snapshot taken earlier could not be written to any more.
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._writer.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+        finally:
+            fcntl.flock(self._turnstile, fcntl.LOCK_UN)
+
+    def _roll_back(self) -> None:
+        try:
+            self._writer.execute("ROLLBACK")
+        except sqlite3.OperationalError as error:
+            # A full disk may have rolled the transaction back already.
+            if "no transaction is active" not in str(error):
+                raise
+
+    def _run_one(self, waiting: _Waiting) -> None:
+        self._writer.execute("SAVEPOINT one")
+        try:
+            waiting.result = waiting.work(self._transaction)
+        except sqlite3.OperationalError:
+            # The database's trouble, not this function's: the whole group hears of it.
+            raise
+        except Exception as error:  # noqa: BLE001  handed to the caller who waits for it
+            self._writer.execute("ROLLBACK TO one")
+            waiting.error = error
+        self._writer.execute("RELEASE one")
+
+
+def _fail(group: list[_Waiting], error: BaseException) -> None:
+    for waiting in group:
+        waiting.error = error
+        waiting.done = True
+
+
+def _translated(error: BaseException) -> BaseException:
+    if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+    }:
+        return StorageFull()
+    return error
+
+
+def _now() -> int:
+    """SQLite has no clock but this machine's."""
+    return time.time_ns() // 1000

@@ -1,0 +1,107 @@
+"""Queries: live tags and their history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam as p
+from sqlalchemy.dialects.sqlite import insert
+
+from registry.core.facts import Caller, Repository
+from registry.metadata.moment import Moment
+from registry.metadata.schema import manifest, tag, tag_history
+from registry.metadata.statements import Row
+from registry.oci.digest import Digest
+from registry.oci.names import Tag
+
+_FIND: Final = (
+    sa.select(manifest.c.digest, tag.c.set_at, tag.c.set_by)
+    .select_from(tag.join(manifest, manifest.c.id == tag.c.manifest_id))
+    .where(tag.c.repository_id == p("repository"), tag.c.name == p("name"))
+    .with_for_update(of=tag)
+)
+_SET: Final = (
+    insert(tag)
+    .from_select(
+        ["repository_id", "name", "manifest_id", "set_at", "set_by"],
+        sa.select(p("repository"), p("name"), manifest.c.id, p("set_at"), p("set_by")).where(
+            manifest.c.repository_id == p("repository"),
+            manifest.c.digest == p("digest"),
+            manifest.c.deleted_at.is_(None),
+        ),
+    )
+    .on_conflict_do_update(
+        index_elements=["repository_id", "name"],
+        set_={each: sa.literal_column(f"excluded.{each}") for each in ("manifest_id", "set_at", "set_by")},
+    )
+)
+_CLOSE: Final = sa.delete(tag).where(tag.c.repository_id == p("repository"), tag.c.name == p("name"))
+_NAMES_OF: Final = (
+    sa.select(tag.c.name)
+    .select_from(tag.join(manifest, manifest.c.id == tag.c.manifest_id))
+    .where(manifest.c.repository_id == p("repository"), manifest.c.digest == p("digest"))
+    .order_by(tag.c.name)
+)
+_REMEMBER: Final = sa.insert(tag_history).values(
+    {each: p(each) for each in ("repository_id", "name", "digest", "set_at", "set_by", "ended_at", "ended_by")}
+)
+
+
+class Tags:
+    """`ports.Tags`."""
+
+    def __init__(self, moment: Moment) -> None:
+        self._moment = moment
+
+    def find(self, repository: Repository, tag: Tag) -> Digest | None:
+        """What the tag points to."""
+        row = self._moment.first(_FIND, repository=repository.id, name=tag.text)
+        return Digest.unpack(row[0]) if row else None
+
+    def set(self, repository: Repository, tag: Tag, digest: Digest, by: Caller) -> bool:
+        """Point the tag at the manifest; its former interval becomes history."""
+        former = self._moment.first(_FIND, repository=repository.id, name=tag.text)
+        if former and former[0] == digest.packed:
+            return False
+        if former:
+            self._remember(repository, tag, former, by)
+        self._moment.run(
+            _SET,
+            repository=repository.id,
+            name=tag.text,
+            digest=digest.packed,
+            set_at=self._moment.micros,
+            set_by=by.principal,
+        )
+        return True
+
+    def close(self, repository: Repository, tag: Tag, by: Caller) -> Digest | None:
+        """End the tag's present interval; what it pointed to."""
+        former = self._moment.first(_FIND, repository=repository.id, name=tag.text)
+        if former is None:
+            return None
+        self._remember(repository, tag, former, by)
+        self._moment.run(_CLOSE, repository=repository.id, name=tag.text)
+        return Digest.unpack(former[0])
+
+    def close_all(self, repository: Repository, digest: Digest, by: Caller) -> Sequence[Tag]:
+        """End every tag of a manifest; their names."""
+        names = [Tag(row[0]) for row in self._moment.run(_NAMES_OF, repository=repository.id, digest=digest.packed)]
+        for name in names:
+            self.close(repository, name, by)
+        return names
+
+    def _remember(self, repository: Repository, tag: Tag, former: Row, by: Caller) -> None:
+        digest, set_at, set_by = former
+        self._moment.run(
+            _REMEMBER,
+            repository_id=repository.id,
+            name=tag.text,
+            digest=digest,
+            set_at=set_at,
+            set_by=set_by,
+            ended_at=self._moment.micros,
+            ended_by=by.principal,
+        )

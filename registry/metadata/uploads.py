@@ -1,0 +1,155 @@
+"""Queries: upload sessions (design §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam as p
+
+from registry.core.facts import Caller, HashState, ObjectKey, Repository, UploadSession
+from registry.metadata.instants import to_micros
+from registry.metadata.moment import Moment
+from registry.metadata.schema import repository, stored_object, upload
+from registry.metadata.statements import Row
+from registry.oci.digest import Digest
+from registry.oci.names import RepositoryName
+
+_ADD: Final = sa.insert(upload).values(
+    {each: p(each) for each in ("uuid", "repository_id", "principal_id", "algorithm", "created_at", "expires_at")}
+)
+_SESSIONS: Final = sa.select(
+    upload.c.id,
+    upload.c.uuid,
+    repository.c.id,
+    repository.c.name,
+    repository.c.project_id,
+    upload.c.principal_id,
+    upload.c.epoch,
+    upload.c.offset,
+    upload.c.algorithm,
+    upload.c.hash_format,
+    upload.c.hash_state,
+    stored_object.c.key,
+    upload.c.object_id,
+    upload.c.finished,
+).select_from(
+    upload.join(repository, repository.c.id == upload.c.repository_id).outerjoin(
+        stored_object, stored_object.c.id == upload.c.object_id
+    )
+)
+_FIND: Final = _SESSIONS.where(
+    upload.c.uuid == p("uuid"), repository.c.name == p("name"), repository.c.deleted_at.is_(None)
+).with_for_update(of=upload)
+_EXPIRED: Final = (
+    _SESSIONS.where(upload.c.expires_at <= p("now"))
+    .order_by(upload.c.expires_at)
+    .limit(p("limit"))
+    .with_for_update(of=upload, skip_locked=True)
+)
+_EPOCH: Final = sa.select(upload.c.epoch).where(upload.c.id == p("upload"))
+_TAKE_OVER: Final = (
+    sa.update(upload).where(upload.c.id == p("upload")).values(epoch=upload.c.epoch + 1).returning(upload.c.epoch)
+)
+_ATTACH: Final = sa.update(upload).where(upload.c.id == p("upload")).values(object_id=p("object_id"))
+_MINE: Final = (upload.c.id == p("upload"), upload.c.epoch == p("mine"), upload.c.finished.is_(None))
+_ACKNOWLEDGE: Final = (
+    sa.update(upload)
+    .where(*_MINE)
+    .values({each: p(each) for each in ("offset", "algorithm", "hash_format", "hash_state", "expires_at")})
+    .returning(upload.c.id)
+)
+# The session lets go of its object, which belongs to the blob from now on.
+_FINISH: Final = (
+    sa.update(upload)
+    .where(*_MINE)
+    .values(finished=p("finished"), object_id=sa.null(), expires_at=p("expires_at"))
+    .returning(upload.c.id)
+)
+_REMOVE: Final = sa.delete(upload).where(upload.c.id == p("upload"))
+
+
+class Uploads:
+    """`ports.Uploads`."""
+
+    def __init__(self, moment: Moment) -> None:
+        self._moment = moment
+
+    def add(self, uuid: str, repository: Repository, caller: Caller, algorithm: str, expires: datetime) -> None:
+        """A new session, without a byte."""
+        self._moment.run(
+            _ADD,
+            uuid=uuid,
+            repository_id=repository.id,
+            principal_id=caller.principal,
+            algorithm=algorithm,
+            created_at=self._moment.micros,
+            expires_at=to_micros(expires),
+        )
+
+    def find(self, name: RepositoryName, uuid: str) -> UploadSession | None:
+        """The session, if it belongs to this repository; finished ones too."""
+        row = self._moment.first(_FIND, uuid=uuid, name=name.text)
+        return _as_session(row) if row else None
+
+    def epoch(self, session: UploadSession) -> int | None:
+        """Its epoch by now; None when the session is gone."""
+        row = self._moment.first(_EPOCH, upload=session.id)
+        return row[0] if row else None
+
+    def take_over(self, session: UploadSession) -> int:
+        """Bump the epoch; the new one."""
+        return int(self._moment.run(_TAKE_OVER, upload=session.id)[0][0])
+
+    def attach(self, session: UploadSession, object_id: int) -> None:
+        """The object that its bytes go to."""
+        self._moment.run(_ATTACH, upload=session.id, object_id=object_id)
+
+    def acknowledge(self, session: UploadSession, offset: int, state: HashState, expires: datetime) -> bool:
+        """Set what is durable, if nobody took over."""
+        return bool(
+            self._moment.run(
+                _ACKNOWLEDGE,
+                upload=session.id,
+                mine=session.epoch,
+                offset=offset,
+                algorithm=state.algorithm,
+                hash_format=state.format,
+                hash_state=state.state,
+                expires_at=to_micros(expires),
+            )
+        )
+
+    def finish(self, session: UploadSession, digest: Digest, keep_until: datetime) -> bool:
+        """End it as committed, if nobody took over."""
+        return bool(
+            self._moment.run(
+                _FINISH, upload=session.id, mine=session.epoch, finished=digest.packed, expires_at=to_micros(keep_until)
+            )
+        )
+
+    def remove(self, session: UploadSession) -> None:
+        """Forget it."""
+        self._moment.run(_REMOVE, upload=session.id)
+
+    def expired(self, limit: int) -> Sequence[UploadSession]:
+        """Past their expiry, oldest first."""
+        return [_as_session(row) for row in self._moment.run(_EXPIRED, now=self._moment.micros, limit=limit)]
+
+
+def _as_session(row: Row) -> UploadSession:
+    (session_id, uuid, repository_id, name, project, principal, epoch, offset, *hashing, key, object_id, finished) = row
+    return UploadSession(
+        id=session_id,
+        uuid=uuid,
+        repository=Repository(repository_id, RepositoryName(name), project),
+        principal=principal,
+        epoch=epoch,
+        offset=offset,
+        hash=HashState(*hashing),
+        key=ObjectKey(key) if key else None,
+        object=object_id,
+        finished=Digest.unpack(finished) if finished else None,
+    )
