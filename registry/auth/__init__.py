@@ -1,0 +1,1 @@
+"""Keeps trust: passwords, tokens and the keys that sign them."""
