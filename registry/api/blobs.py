@@ -1,0 +1,123 @@
+"""Pulling, checking and deleting blobs (end-2, end-10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from registry.api.conditions import is_unchanged, not_modified, range_applies
+from registry.api.messages import Answer, FileBody, Headers, Request, text
+from registry.api.services import Services
+from registry.core.access import Right
+from registry.core.facts import ObjectKey, StoredBlob
+from registry.core.ports import ObjectLost
+from registry.oci.digest import Digest
+from registry.oci.errors import BlobUnknown
+from registry.oci.ranges import Span, Unsatisfiable, parse_range
+
+T = TypeVar("T")
+
+# Up to here one read and one write are cheaper than asking the kernel to send the file (design §6).
+_SMALL_READ: Final = 64 * 1024
+
+
+async def pull(request: Request, registry: Services) -> Answer:
+    """GET: the blob or a part of it."""
+    digest = Digest.parse(request.last)
+    return await _served(request, registry, digest, lambda blob: _content(request, registry, blob))
+
+
+async def check(request: Request, registry: Services) -> Answer:
+    """HEAD: whether it is there, for long enough that somebody who was about to push it need not."""
+    digest = Digest.parse(request.last)
+    return await _served(request, registry, digest, lambda blob: _existence(request, registry, blob))
+
+
+async def delete(request: Request, registry: Services) -> Answer:
+    """DELETE: gone from this repository with the next request."""
+    await registry.in_thread(registry.blobs.delete, request.name, Digest.parse(request.last), request.by)
+    return Answer(202, ((b"content-length", b"0"),))
+
+
+async def _served(
+    request: Request, registry: Services, digest: Digest, answer: Callable[[StoredBlob], Coroutine[Any, Any, Answer]]
+) -> Answer:
+    blob = await _find(request, registry, digest)
+    try:
+        return await answer(blob)
+    except ObjectLost:
+        # Pushed again a moment ago, perhaps: then the row names another object by now.
+        again = await _find(request, registry, digest)
+        if again.key != blob.key:
+            return await answer(again)
+    assert blob.key is not None  # noqa: S101  only objects can be lost
+    await registry.in_thread(registry.blobs.mark_damaged, request.name, digest, blob.key, request.by)
+    raise BlobUnknown(digest=str(digest))
+
+
+async def _find(request: Request, registry: Services, digest: Digest) -> StoredBlob:
+    blob = await registry.reader.blob(request.name, digest)
+    if blob is None:
+        raise BlobUnknown(digest=str(digest))
+    return blob
+
+
+async def _existence(request: Request, registry: Services, blob: StoredBlob) -> Answer:
+    if blob.key is not None and registry.store.size(blob.key) != blob.size:
+        raise ObjectLost(blob.key)
+    may_push = registry.access.granted(request.by, Right.PUSH, request.name)
+    if may_push and registry.blobs.is_due(blob, datetime.now(UTC)):
+        await registry.in_thread(registry.blobs.renew, request.name, blob.digest)
+    if is_unchanged(request, blob.digest):
+        return not_modified(blob.digest)
+    return Answer(200, _headers(blob, blob.size))
+
+
+async def _content(request: Request, registry: Services, blob: StoredBlob) -> Answer:
+    if is_unchanged(request, blob.digest):
+        return not_modified(blob.digest)
+    try:
+        span = parse_range(request.header(b"range"), blob.size) if range_applies(request, blob.digest) else None
+    except Unsatisfiable:
+        return _unsatisfiable(blob)
+    part = span or Span(0, blob.size)
+    body = _body(registry, blob, part)
+    headers = _headers(blob, part.length)
+    if span is None:
+        return Answer(200, headers, body)
+    return Answer(206, (*headers, (b"content-range", text(span.content_range(blob.size)))), body)
+
+
+def _body(registry: Services, blob: StoredBlob, part: Span) -> bytes | FileBody:
+    """Raises: ObjectLost when the object is missing or short."""
+    if blob.content is not None:
+        return blob.content[part.start : part.start + part.length]
+    assert blob.key is not None  # noqa: S101  a blob has content or a key
+    if part.length <= _SMALL_READ:
+        return _read(registry, blob.key, part)
+    if registry.store.size(blob.key) != blob.size:
+        raise ObjectLost(blob.key)
+    return FileBody(registry.store.open(blob.key), part.start, part.length)
+
+
+def _read(registry: Services, key: ObjectKey, part: Span) -> bytes:
+    data = registry.store.pread(key, part.start, part.length)
+    if len(data) != part.length:
+        raise ObjectLost(key)
+    return data
+
+
+def _headers(blob: StoredBlob, length: int) -> Headers:
+    digest = text(blob.digest)
+    return (
+        (b"content-type", b"application/octet-stream"),
+        (b"content-length", text(length)),
+        (b"docker-content-digest", digest),
+        (b"etag", b'"' + digest + b'"'),
+        (b"accept-ranges", b"bytes"),
+    )
+
+
+def _unsatisfiable(blob: StoredBlob) -> Answer:
+    return Answer(416, ((b"content-length", b"0"), (b"content-range", text(f"bytes */{blob.size}"))))

@@ -1,0 +1,41 @@
+"""Conditional requests (RFC 9110, section 13): a digest is the strongest entity tag there can be."""
+
+from __future__ import annotations
+
+from registry.api.messages import Answer, Request, text
+from registry.core.manifests import Condition
+from registry.oci.digest import Digest
+
+
+def is_unchanged(request: Request, digest: Digest) -> bool:
+    """Whether `If-None-Match` names what we would send."""
+    header = request.header(b"if-none-match")
+    return header is not None and (header.strip() == "*" or str(digest) in _entity_tags(header))
+
+
+def range_applies(request: Request, digest: Digest) -> bool:
+    """Whether `If-Range`, when there, names what we would send; only then is a part of it worth anything."""
+    header = request.header(b"if-range")
+    return header is None or header.strip() == f'"{digest}"'
+
+
+def condition_of(request: Request) -> Condition:
+    """`If-Match` and `If-None-Match` of a push."""
+    return Condition(_listed(request.header(b"if-match")), _listed(request.header(b"if-none-match")))
+
+
+def not_modified(digest: Digest) -> Answer:
+    """304, with what a cache needs to recognise its copy."""
+    name = text(digest)
+    return Answer(304, ((b"etag", b'"' + name + b'"'), (b"docker-content-digest", name)))
+
+
+def _listed(header: str | None) -> tuple[str, ...] | None:
+    if header is None:
+        return None
+    return () if header.strip() == "*" else _entity_tags(header) or ("",)
+
+
+def _entity_tags(header: str) -> tuple[str, ...]:
+    """What stands between the quotes; weakness makes no difference to bytes that are named by their digest."""
+    return tuple(each.strip().removeprefix("W/").strip('"') for each in header.split(","))

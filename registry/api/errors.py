@@ -1,0 +1,25 @@
+"""Errors, rendered once: the specification's JSON document, and the headers that some statuses owe (Error Codes)."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from registry.api.messages import Answer, Headers, text
+from registry.oci.errors import Busy, RegistryError
+
+JSON: Final = (b"content-type", b"application/json")
+_RETRY_AFTER: Final = (b"retry-after", b"1")
+
+
+def render(error: RegistryError, headers: Headers = ()) -> Answer:
+    """The answer that an error stands for."""
+    owed = (_RETRY_AFTER,) if isinstance(error, Busy) else ()
+    return refusal(error.status, error.code, error.message, error.detail, (*owed, *headers))
+
+
+def refusal(status: int, code: str, message: str, detail: object = None, headers: Headers = ()) -> Answer:
+    """An error document with one error."""
+    entry = {"code": code, "message": message} | ({"detail": detail} if detail else {})
+    body = json.dumps({"errors": [entry]}, default=str).encode()
+    return Answer(status, (JSON, (b"content-length", text(len(body))), *headers), body)

@@ -1,0 +1,81 @@
+"""Pulling, pushing and deleting manifests (end-3, end-7, end-9)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from registry.api.bodies import read_whole
+from registry.api.conditions import condition_of, is_unchanged, not_modified
+from registry.api.messages import Answer, Request, text
+from registry.api.services import Services
+from registry.oci.digest import Digest
+from registry.oci.errors import DigestInvalid, ManifestInvalid, ManifestTooLarge, ManifestUnknown
+from registry.oci.names import Tag, parse_reference
+
+
+async def pull(request: Request, registry: Services) -> Answer:
+    """GET, and HEAD: the bytes that were pushed, under the type they were pushed with, whatever `Accept` says."""
+    reference = _reference(request)
+    manifest = await registry.reader.manifest(request.name, reference)
+    if manifest is None:
+        raise ManifestUnknown(reference=str(reference))
+    if is_unchanged(request, manifest.digest):
+        return not_modified(manifest.digest)
+    digest = text(manifest.digest)
+    headers = (
+        (b"content-type", text(manifest.media_type)),
+        (b"content-length", text(len(manifest.content))),
+        (b"docker-content-digest", digest),
+        (b"etag", b'"' + digest + b'"'),
+    )
+    return Answer(200, headers, manifest.content)
+
+
+async def push(request: Request, registry: Services) -> Answer:
+    """PUT, by tag or by digest with any number of tags."""
+    reference = parse_reference(request.last)
+    tags = [Tag.parse(each) for each in request.parameters("tag")]
+    if tags and not isinstance(reference, Digest):
+        raise ManifestInvalid(reason="the tag parameter goes with a manifest pushed by digest")
+    content = await read_whole(request, registry.manifest_limit, ManifestTooLarge(limit=registry.manifest_limit))
+    put = partial(
+        registry.manifests.put,
+        request.name,
+        reference,
+        content,
+        request.header(b"content-type") or "",
+        request.by,
+        tags=tags,
+        condition=condition_of(request),
+    )
+    pushed = await registry.in_thread(put)
+    digest = text(pushed.digest)
+    headers = [
+        (b"location", text(f"/v2/{request.name}/manifests/{pushed.digest}")),
+        (b"docker-content-digest", digest),
+        (b"etag", b'"' + digest + b'"'),
+        (b"content-length", b"0"),
+    ]
+    headers += [(b"oci-tag", text(tag)) for tag in tags]
+    if pushed.subject:
+        headers.append((b"oci-subject", text(pushed.subject)))
+    return Answer(201, headers)
+
+
+async def delete(request: Request, registry: Services) -> Answer:
+    """DELETE: a tag goes alone; a manifest takes its tags along."""
+    reference = _reference(request)
+    if isinstance(reference, Digest):
+        await registry.in_thread(registry.manifests.delete, request.name, reference, request.by)
+    else:
+        await registry.in_thread(registry.manifests.delete_tag, request.name, reference, request.by)
+    return Answer(202, ((b"content-length", b"0"),))
+
+
+def _reference(request: Request) -> Tag | Digest:
+    """What cannot be the name of a manifest names none: reading asks no more than that. Raises: ManifestUnknown, NameInvalid."""
+    name = request.name
+    try:
+        return parse_reference(request.last)
+    except (DigestInvalid, ManifestInvalid):
+        raise ManifestUnknown(repository=str(name), reference=request.last[:200]) from None

@@ -1,0 +1,48 @@
+"""What the handlers may ask: the rules, the pull path's lookups, and threads for everything that waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from registry.api.bodies import Memory
+from registry.core.access import Access
+from registry.core.blobs import BlobService
+from registry.core.manifests import ManifestService
+from registry.core.ports import ObjectStore, Reader
+from registry.core.uploads import UploadService
+
+T = TypeVar("T")
+
+
+class Threads:
+    """A bounded pool. Each use costs a hop of 150 µs: once per operation, and once per gathered piece of a body."""
+
+    def __init__(self, most: int) -> None:
+        self._pool = ThreadPoolExecutor(most, thread_name_prefix="registry")
+
+    async def __call__(self, work: Callable[..., T], /, *arguments: object) -> T:
+        """Run `work` in a thread; what it raises is raised here."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+    def close(self) -> None:
+        """Wait for what is running."""
+        self._pool.shutdown()
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything behind the API. `manifest_limit` is in bytes."""
+
+    reader: Reader
+    store: ObjectStore
+    access: Access
+    uploads: UploadService
+    blobs: BlobService
+    manifests: ManifestService
+    in_thread: Threads
+    manifest_limit: int
+    memory: Memory

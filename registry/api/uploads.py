@@ -1,0 +1,202 @@
+"""Pushing blobs (end-4, end-5, end-6, end-11, end-13, end-14): the requests around an upload session."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from functools import partial
+from typing import Final
+
+from registry.api.bodies import pieces, read_whole
+from registry.api.errors import render
+from registry.api.messages import Answer, Headers, Request, text
+from registry.api.services import Services
+from registry.core.facts import SMALL
+from registry.core.uploads import Reception
+from registry.oci.digest import Digest, is_algorithm
+from registry.oci.errors import DigestInvalid, NameInvalid, RegistryError, SizeInvalid, UploadInvalid, UploadUnknown
+from registry.oci.names import RepositoryName
+from registry.oci.ranges import Span, parse_chunk, received
+
+_EMPTY: Final = (b"content-length", b"0")
+
+
+async def begin(request: Request, registry: Services) -> Answer:
+    """POST: mount, push whole, or open a session."""
+    mount, digest = request.parameter("mount"), request.parameter("digest")
+    if mount is not None and await _mounted(request, registry, Digest.parse(mount)):
+        return _created(request, Digest.parse(mount))
+    if digest is not None and mount is None:
+        return await _push_whole(request, registry, Digest.parse(digest))
+    algorithm = request.parameter("digest-algorithm") or "sha256"
+    if not is_algorithm(algorithm):
+        raise DigestInvalid(algorithm=algorithm[:64])
+    uuid = await registry.in_thread(registry.uploads.begin, request.name, request.by, algorithm)
+    return Answer(202, (*_session(request, uuid, 0), _EMPTY))
+
+
+async def append(request: Request, registry: Services) -> Answer:
+    """PATCH: the next chunk, or all of it streamed."""
+    return await _telling_where_to_continue(request, registry, _append(request, registry))
+
+
+async def close(request: Request, registry: Services) -> Answer:
+    """PUT: the last chunk, or all of it, or nothing more; the blob is served from the answer on."""
+    return await _telling_where_to_continue(request, registry, _close(request, registry))
+
+
+async def status(request: Request, registry: Services) -> Answer:
+    """GET: where to continue."""
+    offset = await registry.in_thread(registry.uploads.offset, request.name, request.last, request.by)
+    return Answer(204, _session(request, request.last, offset))
+
+
+async def cancel(request: Request, registry: Services) -> Answer:
+    """DELETE: the session and its bytes are given up."""
+    await registry.in_thread(registry.uploads.cancel, request.name, request.last, request.by)
+    return Answer(204)
+
+
+async def _mounted(request: Request, registry: Services, digest: Digest) -> bool:
+    origin = request.parameter("from")
+    try:
+        source = RepositoryName.parse(origin) if origin else None
+    except NameInvalid:
+        # No repository can be called so, which is one more way of not finding the blob there.
+        return False
+    return await registry.in_thread(registry.blobs.mount, request.name, digest, source, request.by)
+
+
+async def _push_whole(request: Request, registry: Services, digest: Digest) -> Answer:
+    """A single POST (end-4b)."""
+    length = request.content_length
+    if length is not None and length <= SMALL:
+        content = await read_whole(request, SMALL, SizeInvalid())
+        await registry.in_thread(registry.uploads.put_small, request.name, None, request.by, digest, content)
+        return _created(request, digest)
+    uuid = await registry.in_thread(registry.uploads.begin, request.name, request.by, digest.algorithm)
+    return await _receive_and_commit(request, registry, uuid, None, digest)
+
+
+async def _append(request: Request, registry: Services) -> Answer:
+    chunk = _chunk(request)
+    reception = await registry.in_thread(registry.uploads.receive, request.name, request.last, request.by, chunk)
+    try:
+        await _pour(request, registry, reception, chunk)
+        offset = await registry.in_thread(reception.acknowledge)
+    finally:
+        reception.close()
+    return Answer(202, (*_session(request, request.last, offset), _EMPTY))
+
+
+async def _close(request: Request, registry: Services) -> Answer:
+    digest = Digest.parse(request.parameter("digest") or "")
+    chunk = _chunk(request)
+    length = request.content_length
+    if chunk is None and length is not None and length <= SMALL:
+        return await _close_small(request, registry, digest)
+    return await _receive_and_commit(request, registry, request.last, chunk, digest)
+
+
+async def _close_small(request: Request, registry: Services, digest: Digest) -> Answer:
+    content = await read_whole(request, SMALL, SizeInvalid())
+    put = partial(registry.uploads.put_small, request.name, request.last, request.by, digest, content)
+    try:
+        done = await registry.in_thread(put)
+    except UploadUnknown:
+        return await _already_closed(request, registry, digest)
+    if not done:
+        # The session holds bytes already; these are its last.
+        work = partial(_commit_behind, registry, request, digest, content)
+        await registry.in_thread(work)
+    return _created(request, digest)
+
+
+def _commit_behind(registry: Services, request: Request, digest: Digest, content: bytes) -> None:
+    reception = registry.uploads.receive(request.name, request.last, request.by, None, digest)
+    try:
+        if content:
+            reception.append([content])
+        reception.commit(digest, request.by)
+    finally:
+        reception.close()
+
+
+async def _receive_and_commit(
+    request: Request, registry: Services, uuid: str, chunk: Span | None, digest: Digest
+) -> Answer:
+    try:
+        reception = await registry.in_thread(registry.uploads.receive, request.name, uuid, request.by, chunk, digest)
+    except UploadUnknown:
+        return await _already_closed(request, registry, digest)
+    try:
+        await _pour(request, registry, reception, chunk)
+        await registry.in_thread(reception.commit, digest, request.by)
+    finally:
+        reception.close()
+    return _created(request, digest)
+
+
+async def _already_closed(request: Request, registry: Services, digest: Digest) -> Answer:
+    """The same closing PUT again, after its first 201 was lost: 201 again (design §5). Raises: UploadUnknown."""
+    committed = await registry.in_thread(registry.uploads.finished, request.name, request.last, request.by)
+    if committed != digest:
+        raise UploadUnknown(upload=request.last[:64])
+    return _created(request, digest)
+
+
+async def _pour(request: Request, registry: Services, reception: Reception, chunk: Span | None) -> None:
+    """The body into the session. What arrived before a client went away is made durable, for it to continue."""
+    begin_offset = reception.offset
+    with registry.memory as memory:
+        try:
+            async for chunks in pieces(request, memory.piece):
+                await registry.in_thread(reception.append, chunks)
+        except ConnectionError:
+            await registry.in_thread(reception.acknowledge)
+            raise
+    if chunk is not None and reception.offset - begin_offset != chunk.length:
+        await registry.in_thread(reception.give_back)
+        raise SizeInvalid(announced=chunk.length, received=reception.offset - begin_offset)
+
+
+async def _telling_where_to_continue(request: Request, registry: Services, work: Awaitable[Answer]) -> Answer:
+    """A refusal that leaves the session usable says where it stands: regclient and others go on from there."""
+    try:
+        return await work
+    except RegistryError as error:
+        offset = await registry.in_thread(registry.uploads.peek, request.name, request.last, request.by)
+        return render(error, () if offset is None else _session(request, request.last, offset))
+
+
+def _chunk(request: Request) -> Span | None:
+    """`Content-Range` of a chunk, which must agree with `Content-Length`. Raises: UploadInvalid, SizeInvalid."""
+    header = request.header(b"content-range")
+    if header is None:
+        return None
+    chunk = parse_chunk(header)
+    if chunk is None:
+        # `0--1` is how some clients announce that there is nothing more.
+        if request.content_length == 0:
+            return None
+        raise UploadInvalid(reason="invalid Content-Range", range=header[:100])
+    length = request.content_length
+    if length is not None and length != chunk.length:
+        raise SizeInvalid(announced=chunk.length, length=length)
+    return chunk
+
+
+def _session(request: Request, uuid: str, offset: int) -> Headers:
+    return (
+        (b"location", text(f"/v2/{request.name}/blobs/uploads/{uuid}")),
+        (b"range", text(received(offset))),
+        (b"docker-upload-uuid", text(uuid)),
+    )
+
+
+def _created(request: Request, digest: Digest) -> Answer:
+    headers = (
+        (b"location", text(f"/v2/{request.name}/blobs/{digest}")),
+        (b"docker-content-digest", text(digest)),
+        _EMPTY,
+    )
+    return Answer(201, headers)

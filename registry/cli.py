@@ -1,0 +1,164 @@
+"""The command `entrepot`: serve, migrate, config. Each verb loads settings, asks `app` and says what happened."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from registry.config import CONFIG_VARIABLE, Settings, SettingsError, gather
+from registry.kinds import BOOLEAN
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+SETTINGS_EPILOG = (
+    "Each option is also a key of the TOML file and a variable of the environment: --tls-cert is tls_cert and "
+    "REGISTRY_TLS_CERT. The command line wins over the environment, the environment over the file. "
+    "`entrepot config show` lists every setting, its value and where it came from."
+)
+
+
+def _config_option(command: Command) -> Command:
+    """`--config`, which every verb takes."""
+    path = click.Path(path_type=Path, dir_okay=False)
+    return click.option("--config", "file", type=path, metavar="FILE", help=f"a TOML file [also {CONFIG_VARIABLE}]")(
+        command
+    )
+
+
+def _settings_options(*names: str) -> Callable[[Command], Command]:
+    """Options for some rows of the settings table; their help is the table's and their values are read by `load`."""
+
+    def decorate(command: Command) -> Command:
+        for name in reversed(names):
+            row = Settings.TABLE[name]
+            told = f"{row.meaning} [default: {row.default}]" if row.default and row.kind is not BOOLEAN else row.meaning
+            flag: dict[str, Any] = (
+                {"is_flag": True, "default": None}
+                if row.kind is BOOLEAN
+                else {"metavar": row.kind.name.split(",")[0].upper()}
+            )
+            command = click.option(option(name), name, help=told.replace("`", ""), **flag)(command)
+        return command
+
+    return decorate
+
+
+def option(name: str) -> str:
+    """How a setting is called on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def _load(file: Path | None, arguments: dict[str, object]) -> Settings:
+    try:
+        return Settings.load(file=file, environ=os.environ, arguments=arguments)
+    except SettingsError as wrong:
+        _refuse(wrong)
+
+
+def _refuse(wrong: SettingsError) -> NoReturn:
+    for problem in wrong.problems:
+        click.echo(f"error: {problem}", err=True)
+    raise SystemExit(2)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="entrepot", message="%(package)s %(version)s")
+def main() -> None:
+    """Entrepot keeps container images and serves them to docker, podman and every other OCI client."""
+
+
+@main.command(epilog=SETTINGS_EPILOG)
+@_settings_options("host", "port", "data", "workers", "tls_cert", "tls_key", "open", "open_anywhere")
+@_config_option
+def serve(file: Path | None, **arguments: object) -> None:
+    """Serve the registry, after bringing its database up to date."""
+    settings = _load(file, arguments)
+    from registry import app
+
+    prepared = app.prepare(settings)
+    click.echo(greeting(settings, settings.port, prepared.admin_password))
+    app.serve(settings)
+
+
+def greeting(settings: Settings, port: int, password: str | None) -> str:
+    """What a start says to people; `password` is the one that was just made, and is said this once."""
+    scheme = "https" if settings.tls_cert else "http"
+    wildcard = settings.host in {"0.0.0.0", "::", ""}
+    host = "localhost" if wildcard else f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = settings.public_url or f"{scheme}://{host}:{port}"
+    image = f"{urlsplit(url).netloc}/library/busybox"
+    lines = [
+        f"entrepot serves {url}",
+        f"its data lies in {settings.data}",
+        "",
+        *_who(settings, password),
+        "try next:",
+        *([] if settings.open else [f"  docker login -u admin {urlsplit(url).netloc}"]),
+        f"  docker tag busybox {image} && docker push {image}",
+        f"  docker pull {image}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _who(settings: Settings, password: str | None) -> list[str]:
+    if settings.open:
+        return ["it is open: whoever reaches it may read and write everything", ""]
+    if password is None:
+        return []
+    return [
+        "the first start made an account; its password is shown this once:",
+        f"  user admin, password {password}",
+        "",
+    ]
+
+
+@main.command(epilog=SETTINGS_EPILOG)
+@_settings_options("data")
+@_config_option
+def migrate(file: Path | None, **arguments: object) -> None:
+    """Bring the database up to date, as serve does too."""
+    settings = _load(file, arguments)
+    from registry import app
+
+    click.echo(f"the database in {settings.data} is at revision {app.migrate(settings)}")
+
+
+@main.group()
+def config() -> None:
+    """Look at the settings without starting anything."""
+
+
+@config.command()
+@_config_option
+def show(file: Path | None) -> None:
+    """Print every setting and where it came from.
+
+    What is printed is TOML that can be given back by --config; secrets are left out.
+    """
+    settings = _load(file, {})
+    given, _ = gather(file=file, environ=os.environ, arguments={})
+    for name, row in Settings.TABLE.items():
+        where = given[name].where if name in given else "default"
+        value = settings.show(name)
+        if row.secret or not value:
+            click.echo(f"# {name} is {'set and not shown' if value else 'not set'}  # {where}")
+        else:
+            click.echo(f"{name} = {value if row.kind.bare else json.dumps(value, ensure_ascii=False)}  # {where}")
+
+
+@config.command()
+@_config_option
+def check(file: Path | None) -> None:
+    """Say whether the settings can be used.
+
+    Every problem is told at once, and the exit status is 2 when there is one.
+    """
+    _load(file, {})
+    click.echo("the settings can be used")

@@ -1,0 +1,201 @@
+"""From a connection's bytes to its requests: what the parser calls back, and what is refused on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import urllib.parse
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from registry.server.cycle import Cycle
+from registry.server.framing import HEAD_TOO_LARGE, Refusal, framing
+from registry.server.gather import RequestBody
+from registry.server.limits import Limits
+from registry.server.outlet import Outlet
+
+_logger = logging.getLogger(__name__)
+
+
+class Reading(HttpToolsProtocol):
+    """The reading half of a connection.
+
+    `deaf`: what arrives is not parsed any more, because the last request of the connection has been read or refused.
+    """
+
+    limits: ClassVar[Limits] = Limits()
+    outlet: Outlet
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        # uvicorn lets bytes after `Connection: close` be parsed; here they are not read as a request by anybody.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=False)
+        self.latest: Cycle | None = None
+        self.deaf = False
+        self.in_head = True
+        self.begun = 0
+        self.received = 0
+        self.drained = 0
+        self.surplus = 0
+        self._events = 0
+        self._barren = 0
+
+    # What the other half does
+
+    @abstractmethod
+    def begin(self, cycle: Cycle) -> None:
+        """Answer the request, when its turn has come."""
+
+    @abstractmethod
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer what is being read with `refusal`, when its turn has come, and then end the connection."""
+
+    @abstractmethod
+    def linger(self) -> None:
+        """End the connection so that the client can still read the last response."""
+
+    @abstractmethod
+    def regulate(self) -> None:
+        """Read on, or pause, as the state asks for."""
+
+    @abstractmethod
+    def demand(self, inlet: RequestBody) -> None:
+        """The application asks for more of its body."""
+
+    @abstractmethod
+    def is_crowded(self) -> bool:
+        """Whether no further request may wait for its turn."""
+
+    # What the transport calls
+
+    def data_received(self, data: bytes) -> None:
+        if self.deaf:
+            self.surplus += len(data)
+            self.regulate()
+            return
+        self.received += len(data)
+        events = self._events
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.deaf = True
+        except httptools.HttpParserError as error:
+            self._stumble(error)
+        else:
+            self._barren = 0 if self._events != events else self._barren + len(data)
+            if self._barren > self.limits.head:
+                self._bound()
+
+    def _stumble(self, error: httptools.HttpParserError) -> None:
+        if self.deaf:
+            # Something follows the last request; that it is no request of this connection is all that is wrong with it.
+            self.surplus += 1
+        else:
+            self.refuse(_refusal(error))
+
+    def _bound(self) -> None:
+        """Limit what the parser swallows without an event: long heads, chunk extensions, trailers."""
+        if not self.deaf:
+            framing_too_large = Refusal(400, "the body's framing is too large")
+            self.refuse(Refusal(431, HEAD_TOO_LARGE) if self.in_head else framing_too_large)
+
+    # What the parser calls; a Refusal raised here comes back from `feed_data` as another error's context
+
+    def on_message_begin(self) -> None:
+        if self.latest is not None and self.is_crowded():
+            self.latest.keep_alive = False
+        if self.latest is not None and not self.latest.keep_alive:
+            self.deaf = True
+        if self.deaf:
+            raise Refusal(400, "request after the last one")
+        super().on_message_begin()
+        self.in_head = True
+        self.begun += 1
+        self._events += 1
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+        if len(self.url) > self.limits.url:
+            raise Refusal(414, f"the target is longer than {self.limits.url} bytes")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # A trailer comes later: nobody here asks for one, and none may pass for a header field.
+        if self.in_head:
+            self.headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        self.in_head = False
+        self._events += 1
+        version = self.parser.get_http_version()
+        length, expects = framing(version, self.headers, self.limits.head)
+        if self.parser.should_upgrade() and length != 0:
+            # llhttp takes what follows for another protocol; parsed as HTTP, such a body would be a second request.
+            raise Refusal(400, "upgrade of a request with a body")
+        self._complete_scope(version)
+        self.latest = self._cycle(RequestBody(length, self.demand, expects_continue=expects), version)
+        self.drained = 0
+        self.begin(self.latest)
+
+    def on_body(self, body: bytes) -> None:
+        cycle = self._latest()
+        self._events += 1
+        if not cycle.response_complete:
+            cycle.inlet.feed(body)
+            if cycle.inlet.full:
+                self.regulate()
+            return
+        self.drained += len(body)
+        if self.drained > self.limits.drained:
+            self.linger()
+
+    def on_message_complete(self) -> None:
+        cycle = self._latest()
+        self._events += 1
+        cycle.inlet.finish()
+        if not cycle.keep_alive:
+            self.deaf = True
+
+    # What a request becomes
+
+    def _latest(self) -> Cycle:
+        if self.latest is None:
+            raise RuntimeError("a body before its head")
+        return self.latest
+
+    def _complete_scope(self, version: str) -> None:
+        target = httptools.parse_url(self.url)
+        if not target.path:
+            raise Refusal(400, "the target has no path")
+        path = target.path.decode("ascii")
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["http_version"] = version
+        self.scope["path"] = self.root_path + (urllib.parse.unquote(path) if "%" in path else path)
+        self.scope["raw_path"] = self.root_path.encode("ascii") + target.path
+        self.scope["query_string"] = target.query or b""
+
+    def _cycle(self, inlet: RequestBody, version: str) -> Cycle:
+        self.scope["extensions"] = {"http.response.zerocopysend": {}, "entrepot.gather": {"receive": inlet.gather}}
+        keep_alive = version != "1.0" and self.parser.should_keep_alive() and not self.parser.should_upgrade()
+        return Cycle(self, self.outlet, inlet, self.limits.drained, keep_alive=keep_alive)
+
+
+def _refusal(error: httptools.HttpParserError) -> Refusal:
+    """What went wrong, in the parser or in a callback of ours."""
+    cause = error.__context__
+    if isinstance(cause, Refusal):
+        return cause
+    if cause is None or isinstance(cause, httptools.HttpParserError):
+        return Refusal(400, "malformed request")
+    _logger.error("a request could not be read", exc_info=cause)
+    return Refusal(500, "the request could not be read")

@@ -1,0 +1,146 @@
+"""`registry.cli`: what a person at a terminal reads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from registry.cli import greeting, main
+from registry.config import Settings
+
+
+def entrepot(*arguments: str, environ: dict[str, str] | None = None) -> Result:
+    return CliRunner(env=environ).invoke(main, arguments, prog_name="entrepot")
+
+
+def test_help_names_every_verb() -> None:
+    told = entrepot("--help").output
+    assert all(verb in told for verb in ("serve", "migrate", "config"))
+
+
+def test_no_line_of_help_is_cut_short() -> None:
+    assert "..." not in entrepot("--help").output.replace("[ARGS]...", "")
+    assert "..." not in entrepot("config", "--help").output.replace("[ARGS]...", "")
+
+
+def test_the_help_of_serve_says_what_the_settings_table_says() -> None:
+    told = " ".join(entrepot("serve", "--help").output.split())
+    assert Settings.TABLE["host"].meaning in told
+    assert "[default: 5000]" in told
+
+
+def test_help_imports_no_server_and_no_database() -> None:
+    program = "import sys; from registry.cli import main; main(['-h'], standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "registry.config" in loaded
+    assert not loaded & {"sqlalchemy", "starlette", "uvicorn", "cryptography", "registry.app", "registry.server"}
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "registry", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("entrepot ")
+
+
+def test_an_unknown_option_is_refused_with_the_nearest_known_one() -> None:
+    refused = entrepot("serve", "--prot", "5000")
+    assert refused.exit_code == 2
+    assert "--port" in refused.output
+
+
+@pytest.mark.parametrize("verb", [["serve"], ["migrate"], ["config", "check"], ["config", "show"]])
+def test_a_wrong_setting_stops_every_verb_with_each_problem_on_a_line(verb: list[str]) -> None:
+    refused = entrepot(*verb, environ={"REGISTRY_PORT": "x", "REGISTRY_LEASE": "1s"})
+    assert refused.exit_code == 2
+    assert refused.stderr.splitlines() == [
+        "error: REGISTRY_PORT: not a whole number: 'x'",
+        "error: lease: at least 10m is needed, not 1s",
+    ]
+    assert refused.stdout == ""
+
+
+def test_an_option_of_serve_is_read_like_any_other_source(tmp_path: Path) -> None:
+    refused = entrepot("serve", "--port", "x", "--data", str(tmp_path), "--open", "--host", "0.0.0.0")
+    assert refused.stderr.splitlines() == [
+        "error: --port: not a whole number: 'x'",
+        "error: open serves without authentication, so not on 0.0.0.0: use 127.0.0.1, or set open_anywhere",
+    ]
+
+
+def test_config_check_is_content_with_a_good_file(tmp_path: Path) -> None:
+    file = tmp_path / "entrepot.toml"
+    file.write_text("port = 5001\n")
+    assert entrepot("config", "check", "--config", str(file)).output == "the settings can be used\n"
+
+
+def test_config_show_tells_where_each_value_came_from(tmp_path: Path) -> None:
+    file = tmp_path / "entrepot.toml"
+    file.write_text("port = 5001\n")
+    lines = entrepot("config", "show", "--config", str(file), environ={"REGISTRY_THREADS": "4"}).output.splitlines()
+    assert f"port = 5001  # port in {file}" in lines
+    assert "threads = 4  # REGISTRY_THREADS" in lines
+    assert 'host = "127.0.0.1"  # default' in lines
+    assert "# tls_cert is not set  # default" in lines
+
+
+def test_config_show_prints_a_file_that_makes_the_same_settings(tmp_path: Path) -> None:
+    environ = {
+        "REGISTRY_PUBLIC_URL": "https://r.example",
+        "REGISTRY_UPLOAD_EXPIRY": "2s",
+        "REGISTRY_MANIFEST_LIMIT": "5MiB",
+    }
+    shown = entrepot("config", "show", environ=environ).output
+    file = tmp_path / "shown.toml"
+    file.write_text(shown)
+    assert Settings.load(environ={}, file=file) == Settings.load(environ=environ)
+    assert tomllib.loads(shown)["upload_expiry"] == "2s"
+
+
+def test_config_show_never_prints_a_secret() -> None:
+    shown = entrepot("config", "show", environ={"REGISTRY_ADMIN_PASSWORD": "much too secret"}).output
+    assert "much too secret" not in shown
+    assert "# admin_password is set and not shown  # REGISTRY_ADMIN_PASSWORD" in shown.splitlines()
+
+
+def test_the_greeting_tells_address_data_and_the_three_commands_to_try_next() -> None:
+    told = greeting(Settings(data=Path("/srv/data")), 5000, None)
+    assert "http://127.0.0.1:5000\n" in told
+    assert "/srv/data\n" in told
+    assert [line.split()[:2] for line in told.splitlines() if line.startswith("  docker")] == [
+        ["docker", "login"],
+        ["docker", "tag"],
+        ["docker", "pull"],
+    ]
+
+
+def test_the_greeting_has_the_password_when_it_was_just_made_and_only_then() -> None:
+    assert "user admin, password s3kr1t-of-today" in greeting(Settings(), 5000, "s3kr1t-of-today")
+    assert "password" not in greeting(Settings(), 5000, None)
+
+
+def test_the_greeting_of_an_open_registry_warns_and_asks_nobody_to_log_in() -> None:
+    told = greeting(Settings(open=True), 5000, None)
+    assert "whoever reaches it may read and write everything" in told
+    assert "docker login" not in told
+
+
+@pytest.mark.parametrize(
+    ("settings", "place"),
+    [
+        (Settings(host="0.0.0.0"), "localhost:5001"),
+        (Settings(host="::1"), "[::1]:5001"),
+        (Settings(public_url="https://registry.example.org"), "registry.example.org"),
+    ],
+)
+def test_the_greeting_names_the_registry_as_docker_must(settings: Settings, place: str) -> None:
+    assert f"  docker pull {place}/library/busybox" in greeting(settings, 5001, None).splitlines()
+
+
+def test_the_greeting_says_https_when_the_server_speaks_tls() -> None:
+    settings = Settings(tls_cert=Path("c.pem"), tls_key=Path("k.pem"))
+    assert greeting(settings, 5000, None).startswith("entrepot serves https://127.0.0.1:5000\n")
