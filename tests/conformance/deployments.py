@@ -1,0 +1,129 @@
+"""Where the tests run: either transport, any settings, each pair started once, when a test first asks for it.
+
+With `CONFORMANCE_URL` the socket is another registry's (`CONFORMANCE_USER` and `CONFORMANCE_PASSWORD` when it wants a
+login); whatever needs another transport, mode or setting than it has is then skipped.
+"""
+
+import os
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conformance.claims import keeps_every_promise
+from tests.support.client import RegistryClient
+from tests.support.images import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from tests.support.inprocess import URL, in_process
+from tests.support.login import BearerLogin
+from tests.support.server import RunningServer, Setting, settings_as_environment
+
+SOCKET, IN_PROCESS = "socket", "in process"
+TRANSPORTS = (IN_PROCESS, SOCKET)
+PEER = os.environ.get("CONFORMANCE_URL", "").rstrip("/")
+PASSWORD = "correct horse battery"
+ADMIN = ("admin", PASSWORD)
+ACCEPT = f"{OCI_MANIFEST}, {OCI_INDEX}, {DOCKER_MANIFEST}, {DOCKER_INDEX}, */*"
+
+Settings = Mapping[str, Setting]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A registry that answers, and how to become a client of it."""
+
+    transport: str
+    url: str
+    connect: Callable[[httpx.Auth | None], httpx.Client]
+    login: tuple[str, str] | None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where its socket listens; skips the test where there is none."""
+        if self.transport != SOCKET:
+            pytest.skip("the test is about bytes on a socket")
+        url = httpx.URL(self.url)
+        return url.host, url.port or 80
+
+    def client(self) -> RegistryClient:
+        """As the administrator, by bearer tokens; as anybody, when the registry is open."""
+        return RegistryClient(self.connect(BearerLogin(*self.login) if self.login else None))
+
+    def anonymous(self) -> RegistryClient:
+        """As somebody without a name."""
+        return RegistryClient(self.connect(None))
+
+
+class Deployments:
+    """Starts a deployment when it is first asked for, and ends all of them with `stack`."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self._known: dict[tuple[str, frozenset[tuple[str, Setting]]], Deployment] = {}
+
+    def get(self, transport: str, **settings: Setting) -> Deployment:
+        """One with these settings; skips the test where there can be none."""
+        if PEER:
+            return self._peer(transport, settings)
+        key = transport, frozenset(settings.items())
+        if key not in self._known:
+            self._known[key] = self._start(transport, self._folder / f"{len(self._known)}", settings)
+        return self._known[key]
+
+    def _start(self, transport: str, data: Path, settings: Settings) -> Deployment:
+        wanted = {"admin_password": PASSWORD, "log_level": "warning", "access_log": False, **settings}
+        login = None if settings.get("open") else ADMIN
+        starting = _over_a_socket if transport == SOCKET else _in_process
+        url, connect = self._stack.enter_context(starting(data, wanted))
+        return Deployment(transport, url, self._kept(connect), login)
+
+    def _peer(self, transport: str, settings: Settings) -> Deployment:
+        login = (os.environ["CONFORMANCE_USER"], os.environ["CONFORMANCE_PASSWORD"]) if _peer_wants_login() else None
+        expected = {"open": True} if login is None else {}
+        if transport != SOCKET or settings != expected:
+            pytest.skip(f"the registry at {PEER} is not {transport} with {dict(settings)}")
+        return Deployment(SOCKET, PEER, self._kept(lambda auth: _client(PEER, auth)), login)
+
+    def _kept(
+        self, connect: Callable[[httpx.Auth | None], httpx.Client]
+    ) -> Callable[[httpx.Auth | None], httpx.Client]:
+        return lambda auth: self._stack.enter_context(connect(auth))
+
+
+def _peer_wants_login() -> bool:
+    return "CONFORMANCE_USER" in os.environ
+
+
+def _client(url: str, auth: httpx.Auth | None, transport: httpx.BaseTransport | None = None) -> httpx.Client:
+    """Follows redirects, as the specification means its statuses, and holds each answer to its promises."""
+    return httpx.Client(
+        base_url=url,
+        auth=auth,
+        headers={"Accept": ACCEPT},
+        transport=transport or httpx.HTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)),
+        event_hooks={"response": [keeps_every_promise]},
+        follow_redirects=True,
+        timeout=30,
+    )
+
+
+@contextmanager
+def _over_a_socket(data: Path, settings: Settings) -> Iterator[tuple[str, Callable[[httpx.Auth | None], httpx.Client]]]:
+    with RunningServer(data, settings) as server:
+        yield server.url, lambda auth: _client(server.url, auth)
+        server.stop()
+
+
+@contextmanager
+def _in_process(data: Path, settings: Settings) -> Iterator[tuple[str, Callable[[httpx.Auth | None], httpx.Client]]]:
+    # Late, so that a peer can be tested on a machine, or on a day, without our server.
+    from registry.app import create_app  # noqa: PLC0415
+    from registry.config import Settings as Configuration  # noqa: PLC0415
+
+    configuration = Configuration.load(environ=settings_as_environment({"data": data, **settings}))
+    with in_process(create_app(configuration)) as transport:
+        yield URL, lambda auth: _client(URL, auth, transport)

@@ -1,0 +1,1 @@
+"""Builders of content, a client and running servers, shared by every kind of test."""
