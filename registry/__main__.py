@@ -2,4 +2,6 @@
 
 from registry.cli import main
 
-main(prog_name="entrepot")
+# A worker is a process of its own and imports this module anew, under another name.
+if __name__ == "__main__":
+    main(prog_name="entrepot")

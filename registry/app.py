@@ -104,9 +104,17 @@ def serve(settings: Settings) -> None:
 
     os.environ.update(settings.environ())
     uvicorn.run(
-        "registry.app:create_app_from_environ", factory=True, host=settings.host, port=settings.port, http=HttpProtocol,
-        workers=1, access_log=False, server_header=False, log_level="warning",
-        ssl_certfile=settings.tls_cert, ssl_keyfile=settings.tls_key,
+        "registry.app:create_app_from_environ",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        http=HttpProtocol,
+        workers=1,
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
     )
 
 
@@ -116,7 +124,7 @@ class Application:
     def __init__(self, settings: Settings, *, is_first: bool) -> None:
         metadata = self._metadata = SqliteMetadata(_database(settings))
         self._in_thread = Threads(settings.threads)
-        store = FilesystemStore(settings.data)
+        store = self._store = FilesystemStore(settings.data)
         self._sweeper = Sweeper(metadata, store, settings.delete_delay) if is_first else None
         self._interval = settings.sweep_interval.total_seconds()
         self._keeper = _key_keeper(settings, metadata)
@@ -175,6 +183,8 @@ class Application:
             await asyncio.sleep(self._interval)
             try:
                 await self._in_thread(self._keeper.refresh, datetime.now(UTC))
+                # A descriptor kept for reading holds the space of an object that another worker deleted.
+                await self._in_thread(self._store.drop_deleted)
                 if self._sweeper is not None:
                     swept = await self._in_thread(self._sweeper.run)
                     if swept.sessions or swept.objects:

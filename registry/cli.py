@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -14,8 +15,12 @@ import click
 from registry.config import CONFIG_VARIABLE, Settings, SettingsError, gather
 from registry.kinds import BOOLEAN
 
+if TYPE_CHECKING:
+    from registry.server.worker import Serving
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+FIRST_START = "the first start made an account; its password is shown this once:"
 SETTINGS_EPILOG = (
     "Each option is also a key of the TOML file and a variable of the environment: --tls-cert is tls_cert and "
     "REGISTRY_TLS_CERT. The command line wins over the environment, the environment over the file. "
@@ -58,13 +63,28 @@ def _load(file: Path | None, arguments: dict[str, object]) -> Settings:
     try:
         return Settings.load(file=file, environ=os.environ, arguments=arguments)
     except SettingsError as wrong:
-        _refuse(wrong)
+        _refuse(wrong.problems, 2)
 
 
-def _refuse(wrong: SettingsError) -> NoReturn:
-    for problem in wrong.problems:
+def _refuse(problems: Sequence[str], status: int) -> NoReturn:
+    for problem in problems:
         click.echo(f"error: {problem}", err=True)
-    raise SystemExit(2)
+    raise SystemExit(status)
+
+
+@contextmanager
+def _saying_why(what: str) -> Iterator[None]:
+    """What an operator can repair is told in a line; anything else is a defect and keeps its traceback."""
+    from registry.auth.key_file import KeyFileError, UnreadableKey
+    from registry.metadata.migrate import SchemaUnknown
+    from registry.storage.layout import InstanceMismatch, LayoutInvalid
+
+    try:
+        yield
+    except OSError as wrong:
+        _refuse([f"{wrong.filename or what}: {(wrong.strerror or str(wrong)).lower()}"], 1)
+    except (InstanceMismatch, KeyFileError, LayoutInvalid, SchemaUnknown, UnreadableKey) as wrong:
+        _refuse([str(wrong)], 1)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -79,44 +99,63 @@ def main() -> None:
 def serve(file: Path | None, **arguments: object) -> None:
     """Serve the registry, after bringing its database up to date."""
     settings = _load(file, arguments)
-    from registry import app
+    from registry import app, log
+    from registry.server.serve import serve as listen
 
-    prepared = app.prepare(settings)
-    click.echo(greeting(settings, settings.port, prepared.admin_password))
-    app.serve(settings)
+    log.configure(settings.log_format, settings.log_level)
+    with _saying_why(str(settings.data)):
+        password = app.prepare(settings).admin_password
+    if password is not None:
+        # Now, whatever happens next: nobody knows it yet, and only its hash is kept.
+        click.echo(f"{FIRST_START}\n  user admin, password {password}\n")
+    # The workers are processes and make the same settings of what they inherit.
+    os.environ.update(settings.environ())
+    with _saying_why(f"{settings.host}:{settings.port}"):
+        status = listen(_serving(settings), lambda addresses: click.echo(greeting(settings, addresses[0][1])))
+    raise SystemExit(status)
 
 
-def greeting(settings: Settings, port: int, password: str | None) -> str:
-    """What a start says to people; `password` is the one that was just made, and is said this once."""
+def _serving(settings: Settings) -> Serving:
+    """The settings that are the transport's."""
+    from registry.server.limits import Limits
+    from registry.server.worker import Serving
+
+    limits = Limits(
+        head_within=settings.header_timeout, body_stall=settings.stall_timeout, send_stall=settings.stall_timeout
+    )
+    return Serving(
+        "registry.app:create_app_from_environ",
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        tls_cert=settings.tls_cert,
+        tls_key=settings.tls_key,
+        access_log=settings.access_log,
+        limits=limits,
+        drain=settings.drain_timeout,
+    )
+
+
+def greeting(settings: Settings, port: int) -> str:
+    """What a start says to people, once it listens."""
     scheme = "https" if settings.tls_cert else "http"
     wildcard = settings.host in {"0.0.0.0", "::", ""}
     host = "localhost" if wildcard else f"[{settings.host}]" if ":" in settings.host else settings.host
     url = settings.public_url or f"{scheme}://{host}:{port}"
-    image = f"{urlsplit(url).netloc}/library/busybox"
+    place = urlsplit(url).netloc
+    image = f"{place}/library/busybox"
     lines = [
         f"entrepot serves {url}",
         f"its data lies in {settings.data}",
+        *(["it is open: whoever reaches it may read and write everything"] if settings.open else []),
         "",
-        *_who(settings, password),
         "try next:",
-        *([] if settings.open else [f"  docker login -u admin {urlsplit(url).netloc}"]),
+        *([] if settings.open else [f"  docker login -u admin {place}"]),
         f"  docker tag busybox {image} && docker push {image}",
         f"  docker pull {image}",
         "",
     ]
     return "\n".join(lines)
-
-
-def _who(settings: Settings, password: str | None) -> list[str]:
-    if settings.open:
-        return ["it is open: whoever reaches it may read and write everything", ""]
-    if password is None:
-        return []
-    return [
-        "the first start made an account; its password is shown this once:",
-        f"  user admin, password {password}",
-        "",
-    ]
 
 
 @main.command(epilog=SETTINGS_EPILOG)
@@ -127,7 +166,9 @@ def migrate(file: Path | None, **arguments: object) -> None:
     settings = _load(file, arguments)
     from registry import app
 
-    click.echo(f"the database in {settings.data} is at revision {app.migrate(settings)}")
+    with _saying_why(str(settings.data)):
+        revision = app.migrate(settings)
+    click.echo(f"the database in {settings.data} is at revision {revision}")
 
 
 @main.group()

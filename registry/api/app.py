@@ -60,9 +60,12 @@ class DistributionApi:
             return self._challenge(error, request, demands)
 
     def _demand(self, identity: Identity, demands: Sequence[Demand]) -> None:
-        # Of a mount's two demands only the target's must hold: a source that cannot be read is a mount that cannot be done.
-        if demands:
-            self._registry.access.demand(identity.caller, demands[0], identity.scopes)
+        access, caller = self._registry.access, identity.caller
+        for position, demand in enumerate(demands):
+            # Of a mount's source the caller need not hold anything: what it cannot read is a mount that cannot be done.
+            # But what it could read by a wider token is a reason to fetch that.
+            if position == 0 or all(access.granted(caller, right, demand.repository) for right in demand.rights):
+                access.demand(caller, demand, identity.scopes)
 
     def _challenge(self, error: Unauthorized, request: Request, demands: Sequence[Demand]) -> Answer:
         came_with = request.caller is not None and not request.caller.is_anonymous

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from registry.api.conditions import is_unchanged, not_modified, range_applies
+from registry.api.errors import refusal
 from registry.api.messages import Answer, FileBody, Headers, Request, text
 from registry.api.services import Services
 from registry.core.access import Right
 from registry.core.facts import ObjectKey, StoredBlob
 from registry.core.ports import ObjectLost
 from registry.oci.digest import Digest
-from registry.oci.errors import BlobUnknown
+from registry.oci.errors import BlobUnknown, ErrorCode
 from registry.oci.ranges import Span, Unsatisfiable, parse_range
 
 T = TypeVar("T")
@@ -120,4 +121,5 @@ def _headers(blob: StoredBlob, length: int) -> Headers:
 
 
 def _unsatisfiable(blob: StoredBlob) -> Answer:
-    return Answer(416, ((b"content-length", b"0"), (b"content-range", text(f"bytes */{blob.size}"))))
+    headers = ((b"content-range", text(f"bytes */{blob.size}")),)
+    return refusal(416, ErrorCode.SIZE_INVALID, "range lies outside the blob", {"size": blob.size}, headers)

@@ -21,7 +21,9 @@ def range_applies(request: Request, digest: Digest) -> bool:
 
 def condition_of(request: Request) -> Condition:
     """`If-Match` and `If-None-Match` of a push."""
-    return Condition(_listed(request.header(b"if-match")), _listed(request.header(b"if-none-match")))
+    return Condition(
+        _listed(request.header(b"if-match"), strongly=True), _listed(request.header(b"if-none-match"), strongly=False)
+    )
 
 
 def not_modified(digest: Digest) -> Answer:
@@ -30,12 +32,14 @@ def not_modified(digest: Digest) -> Answer:
     return Answer(304, ((b"etag", b'"' + name + b'"'), (b"docker-content-digest", name)))
 
 
-def _listed(header: str | None) -> tuple[str, ...] | None:
+def _listed(header: str | None, *, strongly: bool) -> tuple[str, ...] | None:
+    """The condition's form: None without the header, empty for `*`."""
     if header is None:
         return None
-    return () if header.strip() == "*" else _entity_tags(header) or ("",)
+    return () if header.strip() == "*" else _entity_tags(header, strongly=strongly)
 
 
-def _entity_tags(header: str) -> tuple[str, ...]:
-    """What stands between the quotes; weakness makes no difference to bytes that are named by their digest."""
-    return tuple(each.strip().removeprefix("W/").strip('"') for each in header.split(","))
+def _entity_tags(header: str, *, strongly: bool = False) -> tuple[str, ...]:
+    """What stands between the quotes; compared strongly, a weak tag equals nothing (RFC 9110, section 8.8.3.2)."""
+    each = (tag.strip() for tag in header.split(","))
+    return tuple("" if strongly and tag.startswith("W/") else tag.removeprefix("W/").strip('"') for tag in each)

@@ -16,7 +16,7 @@ from registry.oci.errors import DigestInvalid, NameUnknown, PageInvalid
 from registry.oci.media_types import OCI_INDEX
 
 # Whatever `n` a client asks for (CVE-2023-2253).
-LONGEST_PAGE: Final = 10_000
+LONGEST_PAGE: Final = 1_000
 _MOST_REFERRERS: Final = 1_000
 _MOST_REFERRER_BYTES: Final = 4 << 20
 _LONGEST_N: Final = 18
@@ -105,5 +105,5 @@ def _next(request: Request, last: str, limit: int) -> Headers:
 
 
 def _json(document: object, headers: Headers = (), content_type: bytes = JSON[1]) -> Answer:
-    body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    body = json.dumps(document, separators=(",", ":")).encode()
     return Answer(200, ((b"content-type", content_type), (b"content-length", text(len(body))), *headers), body)

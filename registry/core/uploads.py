@@ -214,7 +214,7 @@ class Reception:
             raise DigestInvalid(digest=str(digest), computed=str(computed))
         service, session, size = self._service, self._session, self.offset
         # A small one moves into SQL, where reading it needs no file; only the others must be durable as objects.
-        content = service.store.pread(_key(session), 0, size) if size <= SMALL else None
+        content = self._whole() if size <= SMALL else None
         if content is None:
             service.store.seal(_key(session))
 
@@ -238,6 +238,10 @@ class Reception:
     def close(self) -> None:
         """Let go of the object."""
         self._receiver.__exit__(None, None, None)
+
+    def _whole(self) -> bytes:
+        with self._service.store.open(_key(self._session)) as stream:
+            return stream.read(self.offset)
 
     def _digest(self, algorithm: str) -> Digest:
         if algorithm == self._session.hash.algorithm:

@@ -130,7 +130,7 @@ class Manifests:
             size=len(content),
             subject=subject.packed if subject else None,
             artifact_type=manifest.artifact_type,
-            annotations=json.dumps(manifest.annotations, ensure_ascii=False, separators=(",", ":")),
+            annotations=json.dumps(manifest.annotations, separators=(",", ":")),
             pushed_at=self._moment.micros,
             pushed_by=by.principal,
         )[0][0]

@@ -68,8 +68,10 @@ def parse_manifest(content: bytes, content_type: str) -> Manifest:
     Raises: ManifestInvalid, DigestInvalid.
     """
     document = _parse_json(content)
-    declared = document.get("mediaType")
-    media_type = _media_type(declared, media_types.without_parameters(content_type), document)
+    sent = media_types.without_parameters(content_type)
+    if content_type and not sent:
+        raise ManifestInvalid(reason="Content-Type without a media type")
+    media_type = _media_type(document.get("mediaType"), sent, document)
     _refuse_ambiguity(document, media_type)
     references = tuple(_references(document))
     if len(references) > MOST_REFERENCES:
@@ -103,9 +105,9 @@ def _refuse_ambiguity(document: Mapping[str, Any], media_type: str) -> None:
     is_index = "manifests" in document
     if is_image and is_index:
         raise ManifestInvalid(reason="a manifest cannot hold both layers or config and manifests")
-    if media_type in media_types.INDEXES and not is_index:
+    if media_type in media_types.INDEXES and not isinstance(document.get("manifests"), list):
         raise ManifestInvalid(reason="an index needs manifests")
-    if media_type in media_types.IMAGES and (is_index or not is_image):
+    if media_type in media_types.IMAGES and not (document.get("config") and isinstance(document.get("layers"), list)):
         raise ManifestInvalid(reason="an image manifest needs config and layers")
     if document.get("schemaVersion") != 2 and media_type in media_types.IMAGES | media_types.INDEXES:  # noqa: PLR2004  the only version there is
         raise ManifestInvalid(reason="schemaVersion must be 2")
@@ -153,8 +155,8 @@ def _descriptor(value: object, kind: Kind, field: str) -> Reference:
 def _artifact_type(document: Mapping[str, Any], media_type: str) -> str | None:
     """The manifest's own, else its config's media type; an index without one has none (distribution-spec, Listing Referrers)."""
     own = document.get("artifactType")
-    if own is not None and not isinstance(own, str):
-        raise ManifestInvalid(reason="artifactType is not a string")
+    if own is not None and not (isinstance(own, str) and own.isprintable()):
+        raise ManifestInvalid(reason="artifactType is not a printable string")
     if own:
         return own
     config = document.get("config")

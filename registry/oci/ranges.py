@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 # Eighteen digits hold every size there is; more are no number we need to look at.
-_BYTES: Final = re.compile(r"bytes=\s*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))\s*")
-_CHUNK: Final = re.compile(r"(\d{1,18})-(\d{1,18})")
+_BYTES: Final = re.compile(r"bytes=\s*(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))\s*")
+# The specification's `<first>-<last>`, and what clients make of it after HTTP's own Content-Range.
+_CHUNK: Final = re.compile(r"(?:bytes )?([0-9]{1,18})-([0-9]{1,18})(?:/(?:[0-9]+|\*))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def parse_range(header: str | None, size: int) -> Span | None:
 
 def parse_chunk(header: str) -> Span | None:
     """`Content-Range: <first>-<last>` of a chunk, both inclusive; None when it has another form."""
-    found = _CHUNK.fullmatch(header.removeprefix("bytes ").partition("/")[0])
+    found = _CHUNK.fullmatch(header)
     if found is None:
         return None
     first, last = int(found[1]), int(found[2])

@@ -80,7 +80,6 @@ class KeptDescriptors:
         file = _File(path)
         with self._lock:
             self._files[path] = file
-            self._files.move_to_end(path)
             if len(self._files) > self._most:
                 self._files.popitem(last=False)
         return file

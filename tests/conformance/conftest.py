@@ -4,6 +4,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 import pytest
 
@@ -16,6 +17,14 @@ __all__ = ["pytest_runtest_makereport", "pytest_runtest_setup"]
 
 MODES = ("open", "admin")
 _numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An image, and the repository where it is `v1`."""
+
+    repository: str
+    image: TinyImage
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +79,15 @@ def other_repository(repository: str) -> str:
 
 @pytest.fixture
 def image(registry: RegistryClient, repository: str) -> TinyImage:
-    """An image of two layers, pushed as `repository:v1`."""
-    made = tiny_image(repository, layers=2)
+    """An image pushed as `repository:v1`, for this test alone."""
+    made = tiny_image(repository)
     registry.push_image(repository, made, "v1")
+    return made
+
+
+@pytest.fixture(scope="session")
+def standing(registry: RegistryClient) -> Standing:
+    """An image that tests only read, pushed once."""
+    made = Standing(f"conformance/standing-p{os.getpid()}", tiny_image("standing", layers=2))
+    registry.push_image(made.repository, made.image, "v1")
     return made

@@ -36,7 +36,6 @@ NO_REQUESTS = {
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 50,
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "HTTP/9.9": b"GET /v2/ HTTP/9.9\r\nHost: x\r\n\r\n",
-    "two spaces": b"GET  /v2/ HTTP/1.1\r\nHost: x\r\n\r\n",
     "NUL": b"GET /v2/\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
     "not ASCII": b"GET /v2/\xff/tags/list HTTP/1.1\r\nHost: x\r\n\r\n",
 }

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from tests.conformance.claims import is_refused
+from tests.conformance.conftest import Standing
 from tests.support.client import RegistryClient
 from tests.support.images import Blob, TinyImage, random_bytes, tiny_image
 
@@ -22,9 +23,10 @@ class TestIfNoneMatchOnReads:
     """RFC 9110, section 13.1.2."""
 
     @pytest.fixture
-    def url(self, repository: str, image: TinyImage, what: str) -> str:
+    def url(self, standing: Standing, what: str) -> str:
         """A manifest by tag, a manifest by digest, a blob."""
-        return f"/v2/{repository}/" + what.format(digest=image.digest, blob=image.config.digest)
+        image = standing.image
+        return f"/v2/{standing.repository}/" + what.format(digest=image.digest, blob=image.config.digest)
 
     def test_what_the_client_has_is_304_without_a_body(self, registry: RegistryClient, url: str, method: str) -> None:
         """When it evaluates to false for GET and HEAD, the server MUST respond 304 Not Modified."""

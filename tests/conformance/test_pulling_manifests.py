@@ -3,6 +3,7 @@
 import pytest
 
 from tests.conformance.claims import is_refused
+from tests.conformance.conftest import Standing
 from tests.support.client import RegistryClient
 from tests.support.images import (
     DOCKER,
@@ -10,7 +11,6 @@ from tests.support.images import (
     OCI_INDEX,
     OCI_MANIFEST,
     Pushable,
-    TinyImage,
     digest_of,
     index,
     tiny_image,
@@ -22,27 +22,25 @@ BOTH = ("v1", None)  # by tag, and by digest
 class TestPullingManifests:
     """end-3: GET and HEAD by tag or digest."""
 
-    def test_a_manifest_is_pulled_by_its_tag(self, registry: RegistryClient, repository: str, image: TinyImage) -> None:
+    def test_a_manifest_is_pulled_by_its_tag(self, registry: RegistryClient, standing: Standing) -> None:
         """A GET request to an existing manifest URL MUST provide the expected manifest, with 200 OK."""
-        answer = registry.manifest(repository, "v1")
+        answer = registry.manifest(standing.repository, "v1")
         assert answer.status_code == 200
-        assert answer.content == image.manifest
+        assert answer.content == standing.image.manifest
 
-    def test_a_manifest_is_pulled_by_its_digest(
-        self, registry: RegistryClient, repository: str, image: TinyImage
-    ) -> None:
+    def test_a_manifest_is_pulled_by_its_digest(self, registry: RegistryClient, standing: Standing) -> None:
         """A GET request to an existing manifest URL MUST provide the expected manifest, with 200 OK."""
-        answer = registry.manifest(repository, image.digest)
+        answer = registry.manifest(standing.repository, standing.image.digest)
         assert answer.status_code == 200
-        assert answer.content == image.manifest
+        assert answer.content == standing.image.manifest
 
     @pytest.mark.parametrize("reference", BOTH)
     def test_the_answer_names_the_digest(
-        self, registry: RegistryClient, repository: str, image: TinyImage, reference: str | None
+        self, registry: RegistryClient, standing: Standing, reference: str | None
     ) -> None:
         """A successful response MUST contain the digest in the header Docker-Content-Digest."""
-        answer = registry.manifest(repository, reference or image.digest)
-        assert answer.headers["docker-content-digest"] == image.digest
+        answer = registry.manifest(standing.repository, reference or standing.image.digest)
+        assert answer.headers["docker-content-digest"] == standing.image.digest
 
     @pytest.mark.parametrize("style", ["oci", "docker", "index"])
     def test_the_content_type_is_the_pushed_one(self, registry: RegistryClient, repository: str, style: str) -> None:
@@ -56,39 +54,33 @@ class TestPullingManifests:
         registry.push_image(repository, made, "v1")
         assert registry.manifest(repository, "v1").headers["content-type"] == made.media_type
 
-    def test_the_content_type_has_no_parameters(
-        self, registry: RegistryClient, repository: str, image: TinyImage
-    ) -> None:
+    def test_the_content_type_has_no_parameters(self, registry: RegistryClient, standing: Standing) -> None:
         """The registry SHOULD NOT include parameters on the Content-Type header."""
-        assert registry.manifest(repository, image.digest).headers["content-type"] == OCI_MANIFEST
+        assert registry.manifest(standing.repository, standing.image.digest).headers["content-type"] == OCI_MANIFEST
 
     @pytest.mark.parametrize("accept", [DOCKER_MANIFEST, OCI_INDEX, "text/html", "*/*", ""])
     def test_the_stored_type_is_returned_even_if_accept_lacks_it(
-        self, registry: RegistryClient, repository: str, image: TinyImage, accept: str
+        self, registry: RegistryClient, standing: Standing, accept: str
     ) -> None:
         """Field-notes, section 2: return the stored type even if `Accept` lacks it."""
-        answer = registry.manifest(repository, "v1", headers={"Accept": accept})
+        answer = registry.manifest(standing.repository, "v1", headers={"Accept": accept})
         assert answer.status_code == 200
         assert answer.headers["content-type"] == OCI_MANIFEST
-        assert answer.content == image.manifest
+        assert answer.content == standing.image.manifest
 
-    def test_a_query_that_a_proxy_would_use_changes_nothing(
-        self, registry: RegistryClient, repository: str, image: TinyImage
-    ) -> None:
+    def test_a_query_that_a_proxy_would_use_changes_nothing(self, registry: RegistryClient, standing: Standing) -> None:
         """A registry MAY choose to ignore the `ns` query parameter (Registry Proxying)."""
-        answer = registry.request("GET", f"/v2/{repository}/manifests/v1", {"ns": "registry.example.org"})
-        assert answer.content == image.manifest
+        answer = registry.request("GET", f"/v2/{standing.repository}/manifests/v1", {"ns": "registry.example.org"})
+        assert answer.content == standing.image.manifest
 
-    @pytest.mark.usefixtures("image")
-    def test_an_unknown_tag_is_404(self, registry: RegistryClient, repository: str) -> None:
+    def test_an_unknown_tag_is_404(self, registry: RegistryClient, standing: Standing) -> None:
         """If the manifest is not found in the repository, the response code MUST be 404 Not Found."""
-        assert is_refused(registry.manifest(repository, "v2"), 404, "MANIFEST_UNKNOWN")
+        assert is_refused(registry.manifest(standing.repository, "v2"), 404, "MANIFEST_UNKNOWN")
 
-    @pytest.mark.usefixtures("image")
     @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-    def test_an_unknown_digest_is_404(self, registry: RegistryClient, repository: str, algorithm: str) -> None:
+    def test_an_unknown_digest_is_404(self, registry: RegistryClient, standing: Standing, algorithm: str) -> None:
         """If the manifest is not found in the repository, the response code MUST be 404 Not Found."""
-        answer = registry.manifest(repository, digest_of(b"never pushed", algorithm))
+        answer = registry.manifest(standing.repository, digest_of(b"never pushed", algorithm))
         assert is_refused(answer, 404, "MANIFEST_UNKNOWN")
 
     def test_an_unknown_repository_is_404(self, registry: RegistryClient, repository: str) -> None:
@@ -96,15 +88,15 @@ class TestPullingManifests:
         assert is_refused(registry.manifest(repository, "v1"), 404, "NAME_UNKNOWN", "MANIFEST_UNKNOWN")
 
     def test_a_manifest_is_not_pulled_from_another_repository(
-        self, registry: RegistryClient, other_repository: str, image: TinyImage
+        self, registry: RegistryClient, other_standing: Standing
     ) -> None:
         """Field-notes, section 4: no cross-repository read through dedupe."""
         registry.push_image(other_repository, tiny_image("something else"), "v1")
-        assert is_refused(registry.manifest(other_repository, image.digest), 404, "MANIFEST_UNKNOWN")
+        assert is_refused(registry.manifest(other_repository, standing.image.digest), 404, "MANIFEST_UNKNOWN")
 
-    def test_a_blob_is_not_a_manifest(self, registry: RegistryClient, repository: str, image: TinyImage) -> None:
+    def test_a_blob_is_not_a_manifest(self, registry: RegistryClient, standing: Standing) -> None:
         """A manifest is a JSON document uploaded via the manifests endpoint (Definitions)."""
-        answer = registry.manifest(repository, image.config.digest)
+        answer = registry.manifest(standing.repository, standing.image.config.digest)
         assert is_refused(answer, 404, "MANIFEST_UNKNOWN")
 
 
@@ -177,11 +169,10 @@ class TestRepositoryNames:
         assert registry.tags(repository).json()["tags"] == [tag]
 
     @pytest.mark.parametrize("tag", ["a" * 129, "-a", ".a", "a+b", "a b", "a@b", "ä", "a%00"])
-    def test_a_tag_outside_the_grammar_is_refused(
-        self, registry: RegistryClient, repository: str, image: TinyImage, tag: str
-    ) -> None:
+    def test_a_tag_outside_the_grammar_is_refused(self, registry: RegistryClient, standing: Standing, tag: str) -> None:
         """The `<tag-or-digest>` MUST NOT be in any other format."""
-        pushed = registry.push_manifest(repository, tag, image.manifest, image.media_type)
+        image = standing.image
+        pushed = registry.push_manifest(standing.repository, tag, image.manifest, image.media_type)
         assert is_refused(pushed, 400, "MANIFEST_INVALID")
-        pulled = registry.manifest(repository, tag)
+        pulled = registry.manifest(standing.repository, tag)
         assert is_refused(pulled, {400, 404}, "MANIFEST_INVALID", "MANIFEST_UNKNOWN")

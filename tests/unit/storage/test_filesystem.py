@@ -6,11 +6,13 @@ import errno
 import fcntl
 import os
 import shutil
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from registry.core.facts import ObjectKey
 from registry.core.ports import ObjectLost
 from registry.storage.filesystem import FilesystemStore
 from registry.storage.layout import new_key
@@ -22,8 +24,11 @@ def test_folders_and_files_are_their_owners_alone(tmp_path: Path) -> None:
     try:
         scene = Scene(tmp_path / "above" / "data")
         file = scene.path(scene.put(b"secret"))
+        beside = file.with_name(file.name[:2] + str(uuid.uuid4())[2:])
+        scene.receive(ObjectKey(str(beside.relative_to(scene.root)))).close()
     finally:
         os.umask(umask)
+    assert beside.stat().st_mode & 0o777 == 0o600
     folders = [file.parent, file.parent.parent, scene.root, scene.root.parent]
     assert [each.stat().st_mode & 0o777 for each in [file, *folders]] == [0o600, 0o700, 0o700, 0o700, 0o700]
 
@@ -41,6 +46,23 @@ def test_a_store_stays_where_it_was_when_the_process_changes_its_folder(
     store = FilesystemStore(Path("data"))
     monkeypatch.chdir("/")
     assert store.size(new_key()) is None
+    assert (tmp_path / "data" / "blobs").is_dir()
+
+
+def test_folders_that_another_process_makes_meanwhile_are_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.is_dir
+    (tmp_path / "data").mkdir()
+
+    def made_once_asked(path: Path) -> bool:
+        was_there = real(path)
+        if not was_there:
+            path.mkdir()
+        return was_there
+
+    monkeypatch.setattr(Path, "is_dir", made_once_asked)
+    FilesystemStore(tmp_path / "data")
     assert (tmp_path / "data" / "blobs").is_dir()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import hashlib
 import os
@@ -138,6 +139,21 @@ def test_a_library_whose_structure_has_another_size_is_passed_over(
         )
 
     monkeypatch.setattr(hashing, "_load", drawn_wrongly)
+    assert isinstance(hashes(), HashlibHashes)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_library_that_writes_outside_its_structure_is_passed_over(
+    libcrypto: LibcryptoHashes, monkeypatch: pytest.MonkeyPatch, algorithm: str
+) -> None:
+    real = libcrypto._functions
+
+    def update(context: ctypes.Array[ctypes.c_char], data: bytes, length: int) -> int:
+        context[real[algorithm].size] = b"\0"
+        return real[algorithm].update(context, data, length)
+
+    functions = {**real, algorithm: dataclasses.replace(real[algorithm], update=update)}
+    monkeypatch.setattr(hashing, "_load", lambda name: LibcryptoHashes(functions.values()))
     assert isinstance(hashes(), HashlibHashes)
 
 

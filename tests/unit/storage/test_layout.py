@@ -80,6 +80,13 @@ def test_a_file_is_durable_before_its_name_and_the_name_before_we_go_on(tmp_path
     assert synced == [".facts.new", tmp_path.name]
 
 
+def test_a_file_is_whole_when_it_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
+    replace_file(tmp_path / "facts", b"content")
+    assert sizes[0] == 7
+
+
 def test_a_file_that_could_not_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replace_file(tmp_path / "facts", b"old")
 

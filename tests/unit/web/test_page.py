@@ -26,8 +26,9 @@ def ask(
     public_url: str | None = None,
     method: str = "GET",
     scheme: str = "https",
+    version: str = "1.2.3",
 ) -> httpx.Response:
-    app = Starlette(routes=routes(public_url, "1.2.3"))
+    app = Starlette(routes=routes(public_url, version))
 
     async def answered() -> httpx.Response:
         transport = httpx.ASGITransport(app)
@@ -76,6 +77,10 @@ def test_the_page_says_how_to_push_to_the_host_that_was_asked() -> None:
         "docker pull images.example.com:5000/team/hello:1.0",
     ]
     assert "Entrepot 1.2.3" in page.text
+
+
+def test_what_is_put_into_a_page_is_escaped() -> None:
+    assert "Entrepot &lt;b&gt;1" in ask(version="<b>1").text
 
 
 def test_an_announced_url_wins_over_the_host_that_was_asked() -> None:
