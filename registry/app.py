@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
 
 import structlog
 from starlette.applications import Starlette
@@ -42,34 +42,36 @@ from registry.core.blobs import BlobService
 from registry.core.manifests import ManifestService
 from registry.core.sweep import Sweeper
 from registry.core.uploads import UploadService
-from registry.metadata import migrate as migrations
 from registry.metadata.reader import SqliteReader
 from registry.metadata.sqlite import SqliteMetadata
+from registry.server.worker import worker_index
 from registry.storage.durable import make_folder
 from registry.storage.filesystem import FilesystemStore
 from registry.storage.hashing import hashes
 from registry.storage.layout import Layout, new_key
 from registry.web import page
 
-WORKER_VARIABLE: Final = "ENTREPOT_WORKER"
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A data folder that can be served; `admin_password` is set only when the account was made just now, by chance's choice."""
+    """A data folder that can be served; `admin_password` is set when the account was made, and generated, just now."""
 
     admin_password: str | None
 
 
 def migrate(settings: Settings) -> str:
     """Bring the database to this program's schema; the revision reached. Raises: SchemaUnknown."""
+    # Late: what only a start needs would cost each worker 20 MiB for life.
+    from registry.metadata import migrate as migrations
+
     make_folder(settings.data)
     return migrations.migrate(_database(settings))
 
 
 def prepare(settings: Settings) -> Prepared:
-    """Everything that a first start makes and every start checks. Raises: SchemaUnknown, LayoutInvalid, InstanceMismatch."""
+    """All that a first start makes and every start checks. Raises: SchemaUnknown, LayoutInvalid, InstanceMismatch."""
     migrate(settings)
     metadata = SqliteMetadata(_database(settings))
     try:
@@ -93,29 +95,10 @@ def create_app_from_environ() -> Application:
     """The same for one worker of several: the settings as its parent passed them on, the folder already prepared."""
     settings = Settings.load(environ=os.environ)
     log.configure(settings.log_format, settings.log_level)
-    return Application(settings, is_first=os.environ.get(WORKER_VARIABLE, "0") == "0")
-
-
-def serve(settings: Settings) -> None:
-    """Serve until a signal says stop, with as many workers as the settings ask for."""
-    import uvicorn
-
-    from registry.server.protocol import HttpProtocol
-
-    os.environ.update(settings.environ())
-    uvicorn.run(
-        "registry.app:create_app_from_environ",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        http=HttpProtocol,
-        workers=1,
-        access_log=False,
-        server_header=False,
-        log_level="warning",
-        ssl_certfile=settings.tls_cert,
-        ssl_keyfile=settings.tls_key,
-    )
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Connections, and files kept open for reading, soon are more than the thousand of old.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return Application(settings, is_first=worker_index() == 0)
 
 
 class Application:
@@ -132,7 +115,7 @@ class Application:
         residents, _ = settle(metadata, _no_secret)
         access = Access(settings.anonymous_pull)
         tokens = Tokens(settings.service, settings.service, self._keeper.ring)
-        reader = SqliteReader(metadata.reader().run)
+        reader = SqliteReader(metadata.reader(cache=16384).run)
         authenticator = Authenticator(
             reader, metadata, residents, Passwords(), VerifiedTokens(tokens), self._in_thread, is_open=settings.open
         )

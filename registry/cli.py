@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FIRST_START = "the first start made an account; its password is shown this once:"
+FIRST_START = "the first start made an account, and shows it this once:"
 SETTINGS_EPILOG = (
     "Each option is also a key of the TOML file and a variable of the environment: --tls-cert is tls_cert and "
     "REGISTRY_TLS_CERT. The command line wins over the environment, the environment over the file. "
@@ -102,12 +102,13 @@ def serve(file: Path | None, **arguments: object) -> None:
     from registry import app, log
     from registry.server.serve import serve as listen
 
-    log.configure(settings.log_format, settings.log_level)
     with _saying_why(str(settings.data)):
         password = app.prepare(settings).admin_password
     if password is not None:
         # Now, whatever happens next: nobody knows it yet, and only its hash is kept.
         click.echo(f"{FIRST_START}\n  user admin, password {password}\n")
+    # Not earlier: a migration's chatter is no news to an operator, and its failure is told by itself.
+    log.configure(settings.log_format, settings.log_level)
     # The workers are processes and make the same settings of what they inherit.
     os.environ.update(settings.environ())
     with _saying_why(f"{settings.host}:{settings.port}"):

@@ -1,4 +1,4 @@
-"""The log: structured lines on standard error, JSON for machines or text for people; the access log has its own writer."""
+"""The log: structured lines on standard error, JSON for machines or text for people; requests have their own log."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class Authenticator:
 
 @dataclass(frozen=True, slots=True)
 class Challenges:
-    """`WWW-Authenticate` for a 401: where to fetch a token, and for what (RFC 6750; distribution token specification)."""
+    """`WWW-Authenticate` for a 401: where to fetch a token, and for what (RFC 6750; token specification)."""
 
     service: str
     public_url: str | None

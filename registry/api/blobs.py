@@ -94,7 +94,7 @@ def _body(registry: Services, blob: StoredBlob, part: Span) -> bytes | FileBody:
     """Raises: ObjectLost when the object is missing or short."""
     if blob.content is not None:
         return blob.content[part.start : part.start + part.length]
-    assert blob.key is not None  # noqa: S101  a blob has content or a key
+    assert blob.key is not None  # noqa: S101  only objects can be lost
     if part.length <= _SMALL_READ:
         return _read(registry, blob.key, part)
     if registry.store.size(blob.key) != blob.size:

@@ -1,13 +1,13 @@
 """Request bodies: read whole when small, poured piece by piece when not.
 
-Our own server gathers a whole piece before it wakes us (`entrepot.gather`); under any other ASGI server the same comes in
-the pieces that it likes.
+Our own server gathers a whole piece before it wakes us (`entrepot.gather`); under any other ASGI server the same comes
+in the pieces that it likes.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from typing import Final, Self
 
 from registry.api.messages import Request
 from registry.oci.errors import RegistryError
@@ -61,7 +61,7 @@ class Memory:
         self._budget = budget
         self._uploads = 0
 
-    def __enter__(self) -> Memory:
+    def __enter__(self) -> Self:
         self._uploads += 1
         return self
 

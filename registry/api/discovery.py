@@ -1,4 +1,4 @@
-"""Content discovery: tags, the catalog, referrers (end-8, end-12), all by keyset: a page begins after a name, not at a number."""
+"""Content discovery: tags, the catalog, referrers (end-8, end-12), by keyset: a page begins after a name."""
 
 from __future__ import annotations
 

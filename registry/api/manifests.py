@@ -73,7 +73,7 @@ async def delete(request: Request, registry: Services) -> Answer:
 
 
 def _reference(request: Request) -> Tag | Digest:
-    """What cannot be the name of a manifest names none: reading asks no more than that. Raises: ManifestUnknown, NameInvalid."""
+    """What cannot name a manifest names none: reading asks no more. Raises: ManifestUnknown, NameInvalid."""
     name = request.name
     try:
         return parse_reference(request.last)

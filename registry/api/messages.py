@@ -1,4 +1,4 @@
-"""A request and an answer, as the handlers see them: the ASGI scope read lazily, because the pull path counts microseconds."""
+"""A request and an answer, as handlers see them: the ASGI scope read lazily, as the pull path counts microseconds."""
 
 from __future__ import annotations
 

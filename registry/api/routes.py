@@ -1,7 +1,7 @@
 """The one table of the distribution API: endpoint, method, handler, and the rights it demands.
 
-A repository's name may hold any endpoint's words (`a/tags/list` is one), so paths are read from their right end, where each
-endpoint has a fixed shape.
+A repository's name may hold any endpoint's words (`a/tags/list` is one), so paths are read from their right end, where
+each endpoint has a fixed shape.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Endpoint(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row: whoever asks must hold `rights`, on the repository in the path or, where it has none, on the registry."""
+    """One row: who asks must hold `rights`, on the repository in the path or, where it has none, on the registry."""
 
     end: str
     endpoint: Endpoint
@@ -82,7 +82,7 @@ def _by_endpoint() -> Mapping[Endpoint, Mapping[str, Route]]:
 BY_ENDPOINT: Final = _by_endpoint()
 
 
-def locate(path: str) -> tuple[Endpoint, str, str] | None:
+def locate(path: str) -> tuple[Endpoint, str, str] | None:  # noqa: PLR0911 - one line a shape reads as the table it is
     """The endpoint that a path names, with its repository's name and its last part; None for no endpoint of ours."""
     rest = path.removeprefix(PREFIX)
     if rest == "":

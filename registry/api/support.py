@@ -13,7 +13,7 @@ _YES: Final = Answer(200, (JSON, (b"content-length", b"2")), b"{}")
 
 
 async def base(request: Request, _registry: Services) -> Answer:
-    """Clients learn by its 401 how to sign in, and by its 200 that they have: so it is 401 to a caller without a name."""
+    """Clients learn by its 401 how to sign in, and by its 200 that they have: 401, then, to a caller without a name."""
     if request.by.is_anonymous:
         raise Unauthorized
     return _YES

@@ -1,7 +1,7 @@
 """The token service (distribution token specification): GET with Basic, POST with a form; grants what may be granted.
 
-A scope that is not allowed is left out, never an error: clients ask for more than they need, such as `pull` on the source of
-a mount, and go on with what they get.
+A scope that is not allowed is left out, never an error: clients ask for more than they need, such as `pull` on the
+source of a mount, and go on with what they get.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from registry.core.ports import Metadata, Transaction
 
 
 class KeyKeeper:
-    """The ring that this process signs and verifies with; every process refreshes its own, well within `PUBLICATION`."""
+    """The ring that this process signs and verifies with; each process refreshes its own, well within `PUBLICATION`."""
 
     def __init__(self, metadata: Metadata, key_file: KeyFile, token_lifetime: timedelta) -> None:
         self._metadata = metadata

@@ -1,7 +1,8 @@
 """Who may do what: decided here, from the caller, the right and the repository, and nowhere else.
 
 Two answers must be yes: the grants' (what the principal may do by now) and, for a bearer token, the token's own scopes
-(what it was issued for). A token that is too narrow is a 401 with the scope it needs, so that the client fetches another.
+(what it was issued for). A token that is too narrow is a 401 with the scope it needs, so that the client fetches
+another.
 """
 
 from __future__ import annotations

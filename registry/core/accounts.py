@@ -17,7 +17,7 @@ OPEN: Final = "(open)"
 
 @dataclass(frozen=True, slots=True)
 class Residents:
-    """Who is there from the first start on; `open` may do everything, and is only asked for where authentication is off."""
+    """Who is there from the first start on; `open` may do everything, and acts only where authentication is off."""
 
     anonymous: Caller
     open: Caller

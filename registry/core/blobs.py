@@ -15,7 +15,7 @@ from registry.oci.names import RepositoryName
 
 @dataclass(frozen=True, slots=True)
 class BlobService:
-    """The rules of blobs; `lease` is how long a link holds without a manifest, `sparse` whether manifests may dangle."""
+    """The rules of blobs; `lease` is how long a link holds without a manifest; `sparse`: manifests may dangle."""
 
     metadata: Metadata
     access: Access

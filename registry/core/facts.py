@@ -9,7 +9,7 @@ from enum import StrEnum
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName
 
-# Blobs up to this size live in the table of contents beside manifests: no file to open, half the cost to push (design §6).
+# Blobs up to this size live in SQL beside manifests: no file to open, half the cost to push (design §6).
 SMALL = 4096
 
 
@@ -77,7 +77,7 @@ class StoredBlob:
 class HashState:
     """A hash that can be taken up again: of `algorithm`, over the session's first `offset` bytes.
 
-    `state` is None where it could not be saved; `format` names the library's layout, so that a foreign one is never loaded.
+    `state` is None where it could not be saved; `format` names the library's layout, so that no foreign one is loaded.
     """
 
     algorithm: str

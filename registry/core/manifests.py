@@ -116,7 +116,7 @@ class ManifestService:
                 raise NotAllowed(digest=str(digest), referencedBy=str(holders[0]))
             for tag in tx.tags.close_all(repository, digest, caller):
                 tx.journal.event(Action.DELETE_TAG, repository, caller, digest, reference=str(tag))
-            # Its parts lose their hold when the undo window ends; a push under way may count on them until then and after.
+            # Its parts lose their hold when the undo window ends; a push under way may count on them after that too.
             tx.links.renew_parts(repository, digest, self.lease)
             tx.manifests.delete(repository, digest)
             tx.journal.review(repository, ContentKind.MANIFEST, digest, tx.now + self.undo_window)

@@ -158,7 +158,7 @@ class Blobs(Protocol):
     """Blobs by digest, over all repositories."""
 
     def put_object(self, digest: Digest, size: int, object_id: int) -> int:
-        """The blob is these verified bytes from now on; its former object is doomed, any damage healed. The blob's id."""
+        """The blob is these verified bytes from now on; its former object doomed, any damage healed. The blob's id."""
         ...
 
     def put_content(self, digest: Digest, content: bytes) -> int:
@@ -245,7 +245,7 @@ class Journal(Protocol):
 
 
 class Reader(Protocol):
-    """The pull path's lookups: on the event loop, one statement each (design §6). Names are as in the URL, already parsed."""
+    """The pull path's lookups: on the event loop, one statement each (design §6)."""
 
     async def manifest(self, name: RepositoryName, reference: Tag | Digest) -> StoredManifest | None: ...
     async def blob(self, name: RepositoryName, digest: Digest) -> StoredBlob | None: ...
@@ -260,7 +260,7 @@ class Reader(Protocol):
 
 
 class Recognition(Protocol):
-    """The two lookups by which each request's caller is recognised; asked every time, so that what is revoked is gone."""
+    """The two lookups by which each request's caller is recognised; asked every time, so what is revoked is gone."""
 
     async def password(self, name: str) -> Credential | None:
         """The password that this name may sign in with by now."""
@@ -274,8 +274,8 @@ class Recognition(Protocol):
 class Receiver(Protocol):
     """One request's writing to one object; a context manager that closes what it opened.
 
-    Every change is made under the object's lock, after asking `still_mine`: where that says no, another request has taken
-    over the session, nothing is changed, and the answer is False.
+    Every change is made under the object's lock, after asking `still_mine`: where that says no, another request has
+    taken over the session, nothing is changed, and the answer is False.
     """
 
     def append(self, chunks: Sequence[bytes]) -> bool:

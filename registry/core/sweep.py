@@ -1,7 +1,7 @@
 """Sweeping: idle upload sessions end, and what nobody names any more leaves the disk.
 
-Only keys that a doomed row names are ever deleted, and only after `delete_delay`, so that a download which looked its object
-up in time may finish. The row goes last: a sweep that dies half-way is done again.
+Only keys that a doomed row names are ever deleted, and only after `delete_delay`, so that a download which looked its
+object up in time may finish. The row goes last: a sweep that dies half-way is done again.
 """
 
 from __future__ import annotations

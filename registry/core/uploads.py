@@ -1,11 +1,11 @@
 """Upload sessions: receiving a blob, in one request or in many, on any worker (distribution-spec, Pushing blobs).
 
     begin ─▶ open ──receive──▶ Reception: append … append ─▶ acknowledge ─▶ open, further on
-              │                                          └──▶ commit ─────▶ finished: the blob is served, the session kept an hour
+              │                                          └──▶ commit ─────▶ finished: served, the session kept an hour
               └─ cancel, or idle for too long ─▶ gone, its object doomed
 
-The row's offset is the truth: bytes are made durable, then acknowledged in one UPDATE, then answered. What lies beyond the
-offset is cut off by whoever takes the session over, which every request for it does by bumping its epoch.
+The row's offset is the truth: bytes are made durable, then acknowledged in one UPDATE, then answered. What lies beyond
+the offset is cut off by whoever takes the session over, which every request for it does by bumping its epoch.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class UploadService:
     def receive(
         self, name: RepositoryName, uuid: str, caller: Caller, chunk: Span | None, digest: Digest | None = None
     ) -> Reception:
-        """Take the session over for one request's bytes; `chunk` is its Content-Range, `digest` what it will be closed with.
+        """Take the session over for one request's bytes; `chunk` is its Content-Range, `digest` the name to come.
 
         Raises: UploadUnknown, ChunkOutOfOrder, UploadTakenOver, StorageFull.
         """

@@ -35,7 +35,8 @@ _ADD: Final = (
         {
             each: p(each)
             for each in (
-                "repository_id", "digest", "content_id", "media_type", "size", "subject", "artifact_type", "annotations", "pushed_at", "pushed_by",
+                "repository_id", "digest", "content_id", "media_type", "size", "subject", "artifact_type",
+                "annotations", "pushed_at", "pushed_by",
             )
         }
     )

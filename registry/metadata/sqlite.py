@@ -1,7 +1,7 @@
 """SQLite: one writer connection and one reading connection per thread, in WAL mode, synchronous FULL.
 
-A commit costs one flush of the disk, whoever asked for it. So writers that wait are taken along: the one who gets the pen
-runs every function that has queued up by then, each in its savepoint, and commits once for all.
+A commit costs one flush of the disk, whoever asked for it. So writers that wait are taken along: the one who gets the
+pen runs every function that has queued up by then, each in its savepoint, and commits once for all.
 
     transact(work) ─▶ queue ─▶ pen (this process) ─▶ lock file (all workers) ─▶ BEGIN IMMEDIATE
                                    work · work · work, each in a savepoint
@@ -36,13 +36,14 @@ _BOOK: Final = Book(prepare_for_sqlite)
 class Connection:
     """A connection of the driver, in autocommit, that runs prepared statements and never leaves a cursor open."""
 
-    def __init__(self, path: Path, *, writes: bool) -> None:
+    def __init__(self, path: Path, *, writes: bool, cache: int = 1024) -> None:
+        """`cache` is in KiB: small where each of many threads has a connection and asks it one thing."""
         # Used by one thread at a time: the pen or the thread's own storage sees to it.
         self._driver = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
         self._driver.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         self._driver.execute("PRAGMA foreign_keys = ON")
         self._driver.execute("PRAGMA synchronous = FULL")
-        self._driver.execute("PRAGMA cache_size = -16384")
+        self._driver.execute(f"PRAGMA cache_size = -{cache}")
         if writes:
             self._driver.execute("PRAGMA journal_mode = WAL")
         else:
@@ -75,21 +76,21 @@ class _Waiting:
 
 
 class SqliteMetadata:
-    """`Metadata` on SQLite; `path` is the database, already migrated. Any number of threads and processes may use it."""
+    """`Metadata` on SQLite; `path` is the database, migrated. Any number of threads and processes may use it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._pen = threading.Lock()
         self._queue: deque[_Waiting] = deque()
-        self._writer = Connection(path, writes=True)
+        self._writer = Connection(path, writes=True, cache=8192)
         self._transaction = SqlTransaction(self._writer.run)
-        # SQLite's own waiting is by sleeping and trying again; a lock that the kernel hands on is fair and quick.
+        # SQLite waits by sleeping and trying again; a lock that the kernel hands on is fair and quick.
         self._turnstile = os.open(path.with_name(path.name + "-writer"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._local = threading.local()
         self._readers: list[Connection] = []
 
     def transact(self, work: Callable[[SqlTransaction], T]) -> T:
-        """Run `work` in a transaction that is durable when this returns. Raises: whatever `work` raises, StorageFull."""
+        """Run `work` in a transaction that is durable when this returns. Raises: what `work` raises, StorageFull."""
         waiting = _Waiting(work)
         self._queue.append(waiting)
         with self._pen:
@@ -107,9 +108,9 @@ class SqliteMetadata:
         transaction.begin(_now())
         return work(transaction)
 
-    def reader(self) -> Connection:
-        """A reading connection of one's own; closed with this object."""
-        connection = Connection(self._path, writes=False)
+    def reader(self, cache: int = 1024) -> Connection:
+        """A reading connection of one's own, with `cache` KiB; closed with this object."""
+        connection = Connection(self._path, writes=False, cache=cache)
         self._readers.append(connection)
         return connection
 
@@ -177,7 +178,7 @@ class SqliteMetadata:
         except sqlite3.OperationalError:
             # The database's trouble, not this function's: the whole group hears of it.
             raise
-        except Exception as error:  # noqa: BLE001  handed to the caller who waits for it
+        except Exception as error:  # handed to the caller who waits for it
             self._writer.execute("ROLLBACK TO one")
             waiting.error = error
         self._writer.execute("RELEASE one")

@@ -153,7 +153,7 @@ def _descriptor(value: object, kind: Kind, field: str) -> Reference:
 
 
 def _artifact_type(document: Mapping[str, Any], media_type: str) -> str | None:
-    """The manifest's own, else its config's media type; an index without one has none (distribution-spec, Listing Referrers)."""
+    """The manifest's own, else its config's media type; an index without one has none (Listing Referrers)."""
     own = document.get("artifactType")
     if own is not None and not (isinstance(own, str) and own.isprintable()):
         raise ManifestInvalid(reason="artifactType is not a printable string")
