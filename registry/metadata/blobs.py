@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.facts import ObjectKey
 from registry.metadata.contents import put_content

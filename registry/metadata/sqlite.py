@@ -94,8 +94,8 @@ class SqliteMetadata:
         waiting = _Waiting(work)
         self._queue.append(waiting)
         with self._pen:
-            # Whoever held the pen before may have answered this one too.
-            if not waiting.done:
+            # Whoever held the pen before may have answered this one too; and a full group may leave it for the next.
+            while not waiting.done:
                 self._write_together()
         if waiting.error is not None:
             raise waiting.error
@@ -138,9 +138,9 @@ class SqliteMetadata:
                 for waiting in group:
                     self._run_one(waiting)
         except BaseException as error:
-            _fail(group or list(self._queue), _translated(error))
-            if not group:
-                self._queue.clear()
+            while self._queue and not group:
+                group.append(self._queue.popleft())
+            _fail(group, _translated(error))
             if not isinstance(error, Exception):
                 raise
         else:
