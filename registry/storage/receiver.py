@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -31,6 +32,14 @@ class FileReceiver:
         self._still_mine = still_mine
         self._settle = settle
         self._is_broken = False
+        self._position = 0
+        # A request may be cancelled while a thread still writes for it: to close the descriptor under it would let the
+        # rest be written to whatever file is opened next.
+        self._turn = threading.RLock()
+
+    def __del__(self) -> None:
+        # Of a request that was cancelled at the wrong moment nobody else would.
+        self.close()
 
     def take_over(self, offset: int) -> bool:
         """Wait for an earlier receiver's write to end, and cut; False when it is not ours. Raises: ObjectLost."""
@@ -41,6 +50,7 @@ class FileReceiver:
                 if facts.st_nlink == 0 or facts.st_size < offset:
                     raise ObjectLost(str(self._key))
                 self._cut(facts.st_size, offset)
+                self._position = offset
             return is_mine
 
     def append(self, chunks: Sequence[bytes]) -> bool:
@@ -48,11 +58,15 @@ class FileReceiver:
         self._refuse_broken()
         with self._alone() as is_mine:
             if is_mine:
-                self._write(chunks, end=os.fstat(self._descriptor).st_size)
+                self._write_behind(chunks)
             return is_mine
 
     def sync(self) -> None:
         """See the port. A second attempt would succeed without the bytes, so a failed one ends this receiver."""
+        with self._turn:
+            self._sync()
+
+    def _sync(self) -> None:
         self._refuse_broken()
         # Broken until proven otherwise, whatever stops us on the way.
         self._is_broken = True
@@ -68,10 +82,15 @@ class FileReceiver:
         with self._alone() as is_mine:
             if is_mine:
                 self._cut(os.fstat(self._descriptor).st_size, offset)
+                self._position = min(self._position, offset)
             return is_mine
 
     def close(self) -> None:
         """Twice is no error."""
+        with self._turn:
+            self._close()
+
+    def _close(self) -> None:
         if self._descriptor >= 0:
             # The number may mean another file the moment it is closed.
             descriptor, self._descriptor = self._descriptor, -1
@@ -90,6 +109,15 @@ class FileReceiver:
         if size > offset:
             os.ftruncate(self._descriptor, offset)
 
+    def _write_behind(self, chunks: Sequence[bytes]) -> None:
+        """At our own position, whatever has become of the file meanwhile. Raises: ObjectLost, StorageFull."""
+        size = os.fstat(self._descriptor).st_size
+        if size < self._position:
+            raise ObjectLost(str(self._key))
+        self._cut(size, self._position)
+        self._write(chunks, self._position)
+        self._position += sum(map(len, chunks))
+
     def _write(self, chunks: Sequence[bytes], end: int) -> None:
         self._is_broken = True
         try:
@@ -103,7 +131,7 @@ class FileReceiver:
         self._is_broken = False
 
     def _refuse_broken(self) -> None:
-        if self._is_broken:
+        if self._is_broken or self._descriptor < 0:
             raise OSError(errno.EIO, "an earlier write or sync failed", str(self._key))
 
     @contextmanager
@@ -112,11 +140,14 @@ class FileReceiver:
 
         A killed process leaves by dying: the kernel takes its locks back.
         """
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        try:
-            yield self._still_mine()
-        finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        with self._turn:
+            if self._descriptor < 0:
+                raise OSError(errno.EBADF, "the receiver is closed", str(self._key))
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            try:
+                yield self._still_mine()
+            finally:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
 
 @contextmanager
