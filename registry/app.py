@@ -116,8 +116,8 @@ class Application:
         access = Access(settings.anonymous_pull)
         tokens = Tokens(settings.service, settings.service, self._keeper.ring)
         reader = SqliteReader(metadata.reader(cache=16384).run)
-        authenticator = Authenticator(
-            reader, metadata, residents, Passwords(), VerifiedTokens(tokens), self._in_thread, is_open=settings.open
+        authenticator = self._authenticator = Authenticator(
+            reader, metadata, residents, Passwords(), VerifiedTokens(tokens), is_open=settings.open
         )
         services = _services(settings, metadata, store, reader, access, self._in_thread)
         challenges = Challenges(settings.service, settings.public_url)
@@ -157,6 +157,7 @@ class Application:
         finally:
             background.cancel()
             await asyncio.gather(background, return_exceptions=True)
+            self._authenticator.close()
             self._in_thread.close()
             self._metadata.close()
 
@@ -189,7 +190,7 @@ def _services(
         store=store,
         access=access,
         uploads=UploadService(metadata, store, hashes(), _new_id, new_key, settings.lease, settings.upload_expiry),
-        blobs=BlobService(metadata, access, settings.lease, settings.sparse),
+        blobs=BlobService(metadata, store, settings.lease, settings.sparse),
         manifests=ManifestService(metadata, settings.lease, settings.undo_window, settings.sparse),
         in_thread=in_thread,
         manifest_limit=settings.manifest_limit,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from registry.config import CONFIG_VARIABLE, Settings, SettingsError, gather
+from registry.config import CONFIG_VARIABLE, Settings, SettingsError, gather, variable
 from registry.kinds import BOOLEAN
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ def serve(file: Path | None, **arguments: object) -> None:
     log.configure(settings.log_format, settings.log_level)
     # The workers are processes and make the same settings of what they inherit.
     os.environ.update(settings.environ())
+    # They need no password to serve, and an environment is read by whoever may look at the process.
+    os.environ.pop(variable("admin_password"), None)
     with _saying_why(f"{settings.host}:{settings.port}"):
         status = listen(_serving(settings), lambda addresses: click.echo(greeting(settings, addresses[0][1])))
     raise SystemExit(status)

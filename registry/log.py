@@ -12,7 +12,13 @@ import structlog
 def configure(form: str, level: str) -> None:
     """Send our lines and the libraries' through one renderer; `form` is json or text."""
     renderer: Any = (
-        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(
+            # Plain: a prettier one prints the variables of each frame, passwords among them.
+            colors=False,
+            exception_formatter=structlog.dev.plain_traceback,
+        )
     )
     shared: list[Any] = [
         structlog.stdlib.add_log_level,

@@ -169,12 +169,21 @@ def upgrade() -> None:
         sa.Column("name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("pushed_at", sa.BigInteger(), nullable=True),
         sa.Column("deleted_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_repository_project_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_repository")),
         sa.UniqueConstraint("uuid", name=op.f("uq_repository_uuid")),
     )
     op.create_index("ix_repository_project_id", "repository", ["project_id"], unique=False)
+    op.create_index(
+        "ix_repository_pushed",
+        "repository",
+        ["name"],
+        unique=False,
+        sqlite_where=sa.text("deleted_at IS NULL AND pushed_at IS NOT NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL AND pushed_at IS NOT NULL"),
+    )
     op.create_index(
         "uq_repository_name_live",
         "repository",
@@ -351,6 +360,12 @@ def downgrade() -> None:
     op.drop_table("manifest")
     op.drop_index("ix_link_blob_id", table_name="link")
     op.drop_table("link")
+    op.drop_index(
+        "ix_repository_pushed",
+        table_name="repository",
+        sqlite_where=sa.text("deleted_at IS NULL AND pushed_at IS NOT NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL AND pushed_at IS NOT NULL"),
+    )
     op.drop_index(
         "uq_repository_name_live",
         table_name="repository",

@@ -7,12 +7,12 @@ from typing import Final
 
 import structlog
 
-from registry.api.authenticate import Authenticator, BadToken, Challenges, Identity
+from registry.api.authenticate import Authenticator, BadToken, Challenges
 from registry.api.errors import refusal, render
-from registry.api.messages import Answer, FileBody, Headers, Receive, Request, Scope, Send, text
+from registry.api.messages import Answer, FileBody, Headers, Identity, Receive, Request, Scope, Send, text
 from registry.api.routes import BY_ENDPOINT, Endpoint, Route, locate
 from registry.api.services import Services
-from registry.core.access import Demand, Right
+from registry.core.access import Demand, Right, ScopeMissing
 from registry.oci.errors import MethodNotAllowed, NameInvalid, RegistryError, RouteUnknown, Unauthorized
 from registry.oci.names import RepositoryName
 
@@ -42,6 +42,7 @@ class DistributionApi:
             return
         except Exception:
             _log.exception("request failed", method=request.method, path=scope["path"])
+            # No code of the specification's list, which is for 4xx: clients try again what they do not know.
             answer = refusal(500, "UNKNOWN", "the registry failed to answer; its log tells more")
         await self._send(request, answer, send)
 
@@ -50,7 +51,7 @@ class DistributionApi:
         demands = _demands(route, request) if route else []
         try:
             identity = await self._authenticator.recognise(request.header(b"authorization"))
-            request.caller = identity.caller
+            request.identity = identity
             request.scope.setdefault("state", {})["access"] = _logged(request, identity)
             self._demand(identity, demands)
             if route is None:
@@ -64,12 +65,16 @@ class DistributionApi:
         for position, demand in enumerate(demands):
             # Of a mount's source the caller need not hold anything: what it cannot read is a mount that cannot be done.
             # But what it could read by a wider token is a reason to fetch that.
-            if position == 0 or all(access.granted(caller, right, demand.repository) for right in demand.rights):
+            if position == 0 or access.grants(caller, demand):
                 access.demand(caller, demand, identity.scopes)
 
     def _challenge(self, error: Unauthorized, request: Request, demands: Sequence[Demand]) -> Answer:
-        came_with = request.caller is not None and not request.caller.is_anonymous
-        reason = "invalid_token" if isinstance(error, BadToken) else "insufficient_scope" if came_with else None
+        reason = None
+        if isinstance(error, BadToken):
+            reason = "invalid_token"
+        elif isinstance(error, ScopeMissing):
+            reason = "insufficient_scope"
+            demands = list(dict.fromkeys((*demands, error.demand)))
         return render(error, ((b"www-authenticate", self._challenges.challenge(request, demands, reason)),))
 
     async def _send(self, request: Request, answer: Answer, send: Send) -> None:

@@ -5,6 +5,7 @@ Every request looks its credential up again, which costs 10 µs, so that one tak
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Sequence
@@ -12,18 +13,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from registry.api.messages import Request
+from registry.api.messages import Identity, Request
 from registry.api.services import Threads
 from registry.auth.basic import BasicCredentials, parse_basic
-from registry.auth.passwords import Passwords, UnusablePasswordHash
+from registry.auth.passwords import AT_ONCE, Passwords, UnusablePasswordHash
 from registry.auth.tokens import InvalidToken, VerifiedTokens
 from registry.auth.verified import VerifiedCredentials
-from registry.core.access import Demand, Scoped
+from registry.core.access import Demand
 from registry.core.accounts import Residents
 from registry.core.facts import Caller, Credential
 from registry.core.ports import Metadata, Recognition
-from registry.oci.errors import Unauthorized
+from registry.oci.errors import Busy, Unauthorized
 
+# Two seconds of work: who comes then is told to come again (429).
+_MOST_WAITING: Final = 128
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
@@ -39,14 +42,6 @@ class BadToken(Unauthorized):
     message = "invalid token"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who asks; `scopes` is what the bearer token was issued for, None for a caller that came without one."""
-
-    caller: Caller
-    scopes: Sequence[Scoped] | None = None
-
-
 class Authenticator:
     """Recognises callers; `is_open` lets everybody pass as the one who may do everything."""
 
@@ -57,7 +52,6 @@ class Authenticator:
         residents: Residents,
         passwords: Passwords,
         tokens: VerifiedTokens,
-        in_thread: Threads,
         *,
         is_open: bool,
     ) -> None:
@@ -65,7 +59,10 @@ class Authenticator:
         self._metadata = metadata
         self._passwords = passwords
         self._tokens = tokens
-        self._in_thread = in_thread
+        # Threads of their own: a flood of wrong passwords must not stand in the way of pushes.
+        self._hashing = Threads(AT_ONCE)
+        self._under_way: dict[tuple[int, int, str], asyncio.Task[bool]] = {}
+        self._waiting = 0
         self._verified = VerifiedCredentials()
         self._residents = residents
         self._nobody = Identity(residents.open if is_open else residents.anonymous)
@@ -88,10 +85,34 @@ class Authenticator:
         known = await self._recognition.password(basic.username)
         if known and self._verified.get(*basic, known.id, known.version, time.monotonic()):
             return known.caller
-        if not await self._in_thread(self._verify, basic.password, known) or known is None:
+        if not await self._verify_once(basic.password, known) or known is None:
             raise BadCredentials
         self._verified.put(*basic, known.id, known.version, time.monotonic())
         return known.caller
+
+    def close(self) -> None:
+        """End the threads."""
+        self._hashing.close()
+
+    async def _verify_once(self, password: str, known: Credential | None) -> bool:
+        """One hash for all who wait for the same answer. Raises: Busy when too many wait for different ones."""
+        if known is None:
+            return await self._verify_in_turn(password, None)
+        key = known.id, known.version, password
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(self._verify_in_turn(password, known))
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _verify_in_turn(self, password: str, known: Credential | None) -> bool:
+        if self._waiting >= _MOST_WAITING:
+            raise Busy
+        self._waiting += 1
+        try:
+            return await self._hashing(self._verify, password, known)
+        finally:
+            self._waiting -= 1
 
     def _verify(self, password: str, known: Credential | None) -> bool:
         try:

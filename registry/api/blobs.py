@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from registry.api.conditions import is_unchanged, not_modified, range_applies
 from registry.api.errors import refusal
-from registry.api.messages import Answer, FileBody, Headers, Request, text
+from registry.api.messages import INERT, Answer, FileBody, Headers, Request, text
 from registry.api.services import Services
 from registry.core.access import Right
 from registry.core.facts import ObjectKey, StoredBlob
@@ -44,17 +44,14 @@ async def delete(request: Request, registry: Services) -> Answer:
 async def _served(
     request: Request, registry: Services, digest: Digest, answer: Callable[[StoredBlob], Coroutine[Any, Any, Answer]]
 ) -> Answer:
-    blob = await _find(request, registry, digest)
-    try:
-        return await answer(blob)
-    except ObjectLost:
-        # Pushed again a moment ago, perhaps: then the row names another object by now.
-        again = await _find(request, registry, digest)
-        if again.key != blob.key:
-            return await answer(again)
-    assert blob.key is not None  # noqa: S101  only objects can be lost
-    await registry.in_thread(registry.blobs.mark_damaged, request.name, digest, blob.key, request.by)
-    raise BlobUnknown(digest=str(digest))
+    while True:
+        blob = await _find(request, registry, digest)
+        try:
+            return await answer(blob)
+        except ObjectLost:
+            assert blob.key is not None  # noqa: S101  only objects can be lost
+            # Unless it was pushed again a moment ago, and the row names another object by now, it is found no more.
+            await registry.in_thread(registry.blobs.mark_damaged, request.name, digest, blob.key, request.by)
 
 
 async def _find(request: Request, registry: Services, digest: Digest) -> StoredBlob:
@@ -67,7 +64,7 @@ async def _find(request: Request, registry: Services, digest: Digest) -> StoredB
 async def _existence(request: Request, registry: Services, blob: StoredBlob) -> Answer:
     if blob.key is not None and registry.store.size(blob.key) != blob.size:
         raise ObjectLost(blob.key)
-    may_push = registry.access.granted(request.by, Right.PUSH, request.name)
+    may_push = registry.access.allows(request.by, Right.PUSH, request.name, request.scopes)
     if may_push and registry.blobs.is_due(blob, datetime.now(UTC)):
         await registry.in_thread(registry.blobs.renew, request.name, blob.digest)
     if is_unchanged(request, blob.digest):
@@ -117,6 +114,7 @@ def _headers(blob: StoredBlob, length: int) -> Headers:
         (b"docker-content-digest", digest),
         (b"etag", b'"' + digest + b'"'),
         (b"accept-ranges", b"bytes"),
+        *INERT,
     )
 
 

@@ -18,7 +18,7 @@ from registry.oci.media_types import OCI_INDEX
 # Whatever `n` a client asks for (CVE-2023-2253).
 LONGEST_PAGE: Final = 1_000
 _MOST_REFERRERS: Final = 1_000
-_MOST_REFERRER_BYTES: Final = 4 << 20
+_LITTLE: Final = 64 * 1024
 _LONGEST_N: Final = 18
 
 
@@ -47,23 +47,19 @@ async def referrers(request: Request, registry: Services) -> Answer:
     subject = Digest.parse(request.last)
     artifact_type = request.parameter("artifactType") or None
     limit = _limit(request, _MOST_REFERRERS)
-    found = await registry.reader.referrers(request.name, subject, artifact_type, _last_digest(request), limit + 1)
-    page = _fitting(found[:limit])
+    page, has_more = await registry.reader.referrers(request.name, subject, artifact_type, _last_digest(request), limit)
     headers: Headers = ((b"oci-filters-applied", b"artifactType"),) if artifact_type else ()
-    if page and len(found) > len(page):
+    if page and has_more:
         headers = (*headers, *_next(request, str(page[-1].digest), limit))
+    if sum(len(each.annotations) for each in page) < _LITTLE:
+        return _index(page, headers)
+    # Megabytes of annotations are copied off the event loop.
+    return await registry.in_thread(_index, page, headers)
+
+
+def _index(page: Sequence[Referrer], headers: Headers) -> Answer:
     document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [_descriptor(each) for each in page]}
     return _json(document, headers, OCI_INDEX.encode())
-
-
-def _fitting(found: Sequence[Referrer]) -> Sequence[Referrer]:
-    """As many as fit a manifest that any client accepts; at least one."""
-    size = 0
-    for position, each in enumerate(found):
-        size += len(each.annotations) + 512
-        if size > _MOST_REFERRER_BYTES and position:
-            return found[:position]
-    return found
 
 
 def _descriptor(referrer: Referrer) -> dict[str, object]:

@@ -6,7 +6,7 @@ from functools import partial
 
 from registry.api.bodies import read_whole
 from registry.api.conditions import condition_of, is_unchanged, not_modified
-from registry.api.messages import Answer, Request, text
+from registry.api.messages import INERT, Answer, Request, text
 from registry.api.services import Services
 from registry.oci.digest import Digest
 from registry.oci.errors import DigestInvalid, ManifestInvalid, ManifestTooLarge, ManifestUnknown
@@ -16,7 +16,8 @@ from registry.oci.names import Tag, parse_reference
 async def pull(request: Request, registry: Services) -> Answer:
     """GET, and HEAD: the bytes that were pushed, under the type they were pushed with, whatever `Accept` says."""
     reference = _reference(request)
-    manifest = await registry.reader.manifest(request.name, reference)
+    find = registry.reader.manifest_facts if request.method == "HEAD" else registry.reader.manifest
+    manifest = await find(request.name, reference)
     if manifest is None:
         raise ManifestUnknown(reference=str(reference))
     if is_unchanged(request, manifest.digest):
@@ -24,9 +25,10 @@ async def pull(request: Request, registry: Services) -> Answer:
     digest = text(manifest.digest)
     headers = (
         (b"content-type", text(manifest.media_type)),
-        (b"content-length", text(len(manifest.content))),
+        (b"content-length", text(manifest.size)),
         (b"docker-content-digest", digest),
         (b"etag", b'"' + digest + b'"'),
+        *INERT,
     )
     return Answer(200, headers, manifest.content)
 
@@ -64,11 +66,11 @@ async def push(request: Request, registry: Services) -> Answer:
 
 async def delete(request: Request, registry: Services) -> Answer:
     """DELETE: a tag goes alone; a manifest takes its tags along."""
-    reference = _reference(request)
+    reference, condition = _reference(request), condition_of(request)
     if isinstance(reference, Digest):
-        await registry.in_thread(registry.manifests.delete, request.name, reference, request.by)
+        await registry.in_thread(registry.manifests.delete, request.name, reference, request.by, condition)
     else:
-        await registry.in_thread(registry.manifests.delete_tag, request.name, reference, request.by)
+        await registry.in_thread(registry.manifests.delete_tag, request.name, reference, request.by, condition)
     return Answer(202, ((b"content-length", b"0"),))
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 from urllib.parse import parse_qsl
 
+from registry.core.access import Scoped
 from registry.core.facts import Caller
 from registry.oci.names import RepositoryName
+
+# What people push is served from the origin of our own pages: no browser may take it for one of them.
+INERT: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; sandbox"),
+)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -17,8 +23,18 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = Sequence[tuple[bytes, bytes]]
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks; `scopes` is what the bearer token was issued for, None for a caller that came without one."""
+
+    caller: Caller
+    scopes: Sequence[Scoped] | None = None
+
+
 class Request:
-    """One request for an endpoint: `name` and `last` are the two variable parts of its path, already apart."""
+    """One request for an endpoint: `raw_name` and `last` are the two variable parts of its path, already apart."""
+
+    __slots__ = ("_name", "_query", "headers", "identity", "last", "method", "raw_name", "receive", "scope")
 
     def __init__(self, scope: Scope, receive: Receive, name: str, last: str) -> None:
         self.scope = scope
@@ -26,28 +42,30 @@ class Request:
         self.method: str = scope["method"]
         self.raw_name = name
         self.last = last
-        self.caller: Caller | None = None
+        self.headers = _by_name(scope["headers"])
+        self.identity: Identity | None = None
+        self._name: RepositoryName | None = None
+        self._query: Sequence[tuple[str, str]] | None = None
 
-    @cached_property
+    @property
     def name(self) -> RepositoryName:
         """Raises: NameInvalid."""
-        return RepositoryName.parse(self.raw_name)
-
-    @cached_property
-    def headers(self) -> Mapping[bytes, bytes]:
-        """By lower-case name; of one that is sent twice, the last."""
-        return dict(self.scope["headers"])
+        if self._name is None:
+            self._name = RepositoryName.parse(self.raw_name)
+        return self._name
 
     def header(self, name: bytes) -> str | None:
-        """A header's value; None when it is not there."""
+        """A header's value, by its lower-case name; None when it is not there."""
         value = self.headers.get(name)
         return value.decode("latin-1") if value is not None else None
 
-    @cached_property
+    @property
     def query(self) -> Sequence[tuple[str, str]]:
         """The parameters in their order; the server bounds the length of a URL, and with it their number."""
-        text = self.scope["query_string"].decode("latin-1")
-        return parse_qsl(text, keep_blank_values=True) if text else ()
+        if self._query is None:
+            text = self.scope["query_string"].decode("latin-1")
+            self._query = parse_qsl(text, keep_blank_values=True) if text else ()
+        return self._query
 
     def parameter(self, name: str) -> str | None:
         """A query parameter's first value; None when it is not there."""
@@ -65,9 +83,18 @@ class Request:
 
     @property
     def by(self) -> Caller:
-        """Who asks; set before any handler runs."""
-        assert self.caller is not None  # noqa: S101  the application authenticates first
-        return self.caller
+        """Who asks."""
+        return self._known.caller
+
+    @property
+    def scopes(self) -> Sequence[Scoped] | None:
+        """What the caller's token was issued for; None for one who came without a token."""
+        return self._known.scopes
+
+    @property
+    def _known(self) -> Identity:
+        assert self.identity is not None  # noqa: S101  the application authenticates before any handler runs
+        return self.identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +113,17 @@ class Answer:
     status: int
     headers: Headers = field(default_factory=tuple)
     body: bytes | FileBody = b""
+
+
+def _by_name(pairs: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
+    """Headers by name; lines of one name are one list (RFC 9110, section 5.3)."""
+    headers = dict(pairs)
+    if len(headers) == len(pairs):
+        return headers
+    joined: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        joined[name] = joined[name] + b", " + value if name in joined else value
+    return joined
 
 
 def text(value: object) -> bytes:

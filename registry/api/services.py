@@ -28,9 +28,17 @@ class Threads:
         """Run `work` in a thread; what it raises is raised here."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
+    def later(self, work: Callable[[], None]) -> None:
+        """Run `work` in a thread, and do not wait: for what must be done although the request may be cancelled."""
+        try:
+            self._pool.submit(work)
+        except RuntimeError:
+            # The pool is closed: the last requests of a stopping worker do it themselves.
+            work()
+
     def close(self) -> None:
-        """Wait for what is running."""
-        self._pool.shutdown()
+        """Wait for what is running; what has not begun is not begun."""
+        self._pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True, slots=True)

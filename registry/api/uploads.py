@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -10,6 +11,7 @@ from registry.api.bodies import pieces, read_whole
 from registry.api.errors import render
 from registry.api.messages import Answer, Headers, Request, text
 from registry.api.services import Services
+from registry.core.access import Demand, Right, ScopeMissing
 from registry.core.facts import SMALL
 from registry.core.uploads import Reception
 from registry.oci.digest import Digest, is_algorithm
@@ -23,7 +25,7 @@ _EMPTY: Final = (b"content-length", b"0")
 async def begin(request: Request, registry: Services) -> Answer:
     """POST: mount, push whole, or open a session."""
     mount, digest = request.parameter("mount"), request.parameter("digest")
-    if mount is not None and await _mounted(request, registry, Digest.parse(mount)):
+    if mount is not None and await registry.in_thread(_mounted, request, registry, Digest.parse(mount)):
         return _created(request, Digest.parse(mount))
     if digest is not None and mount is None:
         return await _push_whole(request, registry, Digest.parse(digest))
@@ -56,14 +58,34 @@ async def cancel(request: Request, registry: Services) -> Answer:
     return Answer(204)
 
 
-async def _mounted(request: Request, registry: Services, digest: Digest) -> bool:
+def _mounted(request: Request, registry: Services, digest: Digest) -> bool:
+    """Whether the blob could be served here from another repository; a mount that cannot be done is no error.
+
+    Raises: ScopeMissing where the caller may read a source that its token was not issued for.
+    """
+    source = _source(request, registry, digest)
+    return source is not None and registry.blobs.mount(request.name, digest, source, request.by)
+
+
+def _source(request: Request, registry: Services, digest: Digest) -> RepositoryName | None:
+    """What `from` names, if the caller may pull from it; without `from`, whatever the caller may pull it from.
+
+    To answer 201 for anything else is CVE-2024-39897, and to say why not would tell what exists.
+    """
+    access, caller = registry.access, request.by
     origin = request.parameter("from")
-    try:
-        source = RepositoryName.parse(origin) if origin else None
-    except NameInvalid:
-        # No repository can be called so, which is one more way of not finding the blob there.
-        return False
-    return await registry.in_thread(registry.blobs.mount, request.name, digest, source, request.by)
+    if origin:
+        try:
+            source = RepositoryName.parse(origin)
+        except NameInvalid:
+            return None
+        return source if access.granted(caller, Right.PULL, source) else None
+    scoped = registry.blobs.find_source(digest, lambda name: access.allows(caller, Right.PULL, name, request.scopes))
+    if scoped is None and request.scopes is not None:
+        wider = registry.blobs.find_source(digest, lambda name: access.granted(caller, Right.PULL, name))
+        if wider is not None:
+            raise ScopeMissing(Demand((Right.PULL,), wider))
+    return scoped
 
 
 async def _push_whole(request: Request, registry: Services, digest: Digest) -> Answer:
@@ -74,7 +96,13 @@ async def _push_whole(request: Request, registry: Services, digest: Digest) -> A
         await registry.in_thread(registry.uploads.put_small, request.name, None, request.by, digest, content)
         return _created(request, digest)
     uuid = await registry.in_thread(registry.uploads.begin, request.name, request.by, digest.algorithm)
-    return await _receive_and_commit(request, registry, uuid, None, digest)
+    try:
+        return await _receive_and_commit(request, registry, uuid, None, digest)
+    except BaseException:
+        # Nobody was told the session's name: what it holds is of no use to anyone.
+        with suppress(RegistryError):
+            await registry.in_thread(registry.uploads.cancel, request.name, uuid, request.by)
+        raise
 
 
 async def _append(request: Request, registry: Services) -> Answer:
@@ -84,7 +112,7 @@ async def _append(request: Request, registry: Services) -> Answer:
         await _pour(request, registry, reception, chunk)
         offset = await registry.in_thread(reception.acknowledge)
     finally:
-        reception.close()
+        registry.in_thread.later(reception.close)
     return Answer(202, (*_session(request, request.last, offset), _EMPTY))
 
 
@@ -99,26 +127,12 @@ async def _close(request: Request, registry: Services) -> Answer:
 
 async def _close_small(request: Request, registry: Services, digest: Digest) -> Answer:
     content = await read_whole(request, SMALL, SizeInvalid())
-    put = partial(registry.uploads.put_small, request.name, request.last, request.by, digest, content)
+    close_small = partial(registry.uploads.close_small, request.name, request.last, request.by, digest, content)
     try:
-        done = await registry.in_thread(put)
+        await registry.in_thread(close_small)
     except UploadUnknown:
         return await _already_closed(request, registry, digest)
-    if not done:
-        # The session holds bytes already; these are its last.
-        work = partial(_commit_behind, registry, request, digest, content)
-        await registry.in_thread(work)
     return _created(request, digest)
-
-
-def _commit_behind(registry: Services, request: Request, digest: Digest, content: bytes) -> None:
-    reception = registry.uploads.receive(request.name, request.last, request.by, None, digest)
-    try:
-        if content:
-            reception.append([content])
-        reception.commit(digest, request.by)
-    finally:
-        reception.close()
 
 
 async def _receive_and_commit(
@@ -132,7 +146,7 @@ async def _receive_and_commit(
         await _pour(request, registry, reception, chunk)
         await registry.in_thread(reception.commit, digest, request.by)
     finally:
-        reception.close()
+        registry.in_thread.later(reception.close)
     return _created(request, digest)
 
 

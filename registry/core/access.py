@@ -61,6 +61,14 @@ def covers(scope: Scoped, demand: Demand) -> bool:
     return scope.type == kind and scope.name == name and all(each in scope.actions for each in demand.rights)
 
 
+class ScopeMissing(Unauthorized):
+    """The principal may do it, and its token was not issued for it: with one for `demand` it passes."""
+
+    def __init__(self, demand: Demand) -> None:
+        super().__init__()
+        self.demand = demand
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """The rights of this registry; the only question is `granted`."""
@@ -74,15 +82,24 @@ class Access:
         # Until grants are given to others, pulling without an account is the one right to hand out.
         return self.anonymous_pull and (right is Right.PULL or (right is Right.CATALOG and repository is None))
 
+    def grants(self, caller: Caller, demand: Demand) -> bool:
+        """Whether the principal holds all that is demanded."""
+        return all(self.granted(caller, right, demand.repository) for right in demand.rights)
+
+    def allows(self, caller: Caller, right: Right, repository: RepositoryName, scopes: Sequence[Scoped] | None) -> bool:
+        """Both answers to a question that no request's passing depends on."""
+        demand = Demand((right,), repository)
+        return self.grants(caller, demand) and (scopes is None or any(covers(each, demand) for each in scopes))
+
     def demand(self, caller: Caller, demand: Demand, scopes: Sequence[Scoped] | None) -> None:
         """Let the request pass, or not. `scopes` is what its token was issued for, None when it came without one.
 
         Raises: Unauthorized for who might do better by signing in or by a wider token, Denied for who would not.
         """
-        if all(self.granted(caller, right, demand.repository) for right in demand.rights):
+        if self.grants(caller, demand):
             if scopes is None or any(covers(each, demand) for each in scopes):
                 return
-            raise Unauthorized
+            raise ScopeMissing(demand)
         if caller.is_anonymous:
             raise Unauthorized
         raise Denied

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from registry.core.access import Access, Right
 from registry.core.facts import Action, Caller, ContentKind, ObjectKey, StoredBlob
-from registry.core.ports import Metadata, Transaction
+from registry.core.ports import Metadata, ObjectStore, Transaction
 from registry.oci.digest import Digest
 from registry.oci.errors import BlobUnknown, NotAllowed
 from registry.oci.names import RepositoryName
@@ -18,38 +18,44 @@ class BlobService:
     """The rules of blobs; `lease` is how long a link holds without a manifest; `sparse`: manifests may dangle."""
 
     metadata: Metadata
-    access: Access
+    store: ObjectStore
     lease: timedelta
     sparse: bool
 
-    def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName | None, caller: Caller) -> bool:
-        """Serve here what a repository serves that the caller may pull; `source` None searches them all.
+    def find_source(self, digest: Digest, readable: Callable[[RepositoryName], bool]) -> RepositoryName | None:
+        """A repository to mount the blob from, of those that satisfy `readable`."""
+        return self.metadata.observe(lambda tx: tx.links.find_anywhere(digest, readable))
 
-        False when that cannot be done, for whatever reason: to say which would tell what exists
-        (distribution-spec, Mounting a blob from another repository; CVE-2024-39897).
+    def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName, caller: Caller) -> bool:
+        """Serve here what another repository serves, which the caller must be allowed to pull.
+
+        False when it serves no such blob, or one whose object is lost: that has to be pushed again
+        (distribution-spec, Mounting a blob from another repository).
         """
-
-        def readable(other: RepositoryName) -> bool:
-            return self.access.granted(caller, Right.PULL, other)
-
-        def find(tx: Transaction) -> StoredBlob | None:
-            if source is None:
-                return tx.links.find_anywhere(digest, readable)
-            repository = tx.repositories.find(source) if readable(source) else None
-            return tx.links.find(repository, digest) if repository else None
+        if not self._is_whole(digest, source, caller):
+            return False
 
         def link(tx: Transaction) -> bool:
-            blob = find(tx)
+            blob = _served(tx, source, digest)
             if blob is None:
                 return False
             repository = tx.repositories.get_or_create(name)
             if tx.links.put(repository, digest, self.lease):
                 tx.repositories.charge(repository, ContentKind.BLOB, digest, blob.size)
             tx.journal.review(repository, ContentKind.BLOB, digest, tx.now + self.lease)
-            tx.journal.event(Action.MOUNT_BLOB, repository, caller, digest, reference=str(source or ""))
+            tx.journal.event(Action.MOUNT_BLOB, repository, caller, digest, reference=str(source))
             return True
 
         return self.metadata.transact(link)
+
+    def _is_whole(self, digest: Digest, source: RepositoryName, caller: Caller) -> bool:
+        blob = self.metadata.observe(lambda tx: _served(tx, source, digest))
+        if blob is None:
+            return False
+        if blob.key is None or self.store.size(blob.key) == blob.size:
+            return True
+        self.mark_damaged(source, digest, blob.key, caller)
+        return False
 
     def is_due(self, blob: StoredBlob, now: datetime) -> bool:
         """Whether an answer that it exists must renew its lease first: past half its life (design §3)."""
@@ -83,7 +89,7 @@ class BlobService:
             repository = tx.repositories.find(name)
             if repository is None:
                 raise BlobUnknown(digest=str(digest))
-            holders = [] if self.sparse else tx.manifests.holders(repository, digest, limit=1)
+            holders = [] if self.sparse else tx.manifests.holders(repository, ContentKind.BLOB, digest)
             if holders and tx.links.find(repository, digest):
                 raise NotAllowed(digest=str(digest), referencedBy=str(holders[0]))
             if not tx.links.hide(repository, digest):
@@ -92,3 +98,8 @@ class BlobService:
             tx.journal.event(Action.DELETE_BLOB, repository, caller, digest)
 
         self.metadata.transact(forget)
+
+
+def _served(tx: Transaction, name: RepositoryName, digest: Digest) -> StoredBlob | None:
+    repository = tx.repositories.find(name)
+    return tx.links.find(repository, digest) if repository else None

@@ -55,10 +55,11 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class StoredManifest:
-    """A manifest as it is served; the bytes are those that were pushed."""
+    """A manifest as it is served; the bytes are those that were pushed, empty where only the facts were asked for."""
 
     digest: Digest
     media_type: str
+    size: int
     content: bytes
 
 

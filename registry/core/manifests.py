@@ -88,8 +88,9 @@ class ManifestService:
 
         def keep(tx: Transaction) -> None:
             repository = tx.repositories.get_or_create(name)
-            if not condition.holds(tx.manifests.find(repository, reference)):
-                raise PreconditionFailed(reference=str(reference))
+            # Of a push by digest, the tags are what a condition can protect.
+            for guarded in names or (reference,):
+                _require(condition, guarded, tx.manifests.find(repository, guarded))
             self._check_parts(tx, repository, manifest)
             if tx.manifests.put(repository, digest, content, manifest, caller):
                 tx.repositories.charge(repository, ContentKind.MANIFEST, digest, len(content))
@@ -101,17 +102,20 @@ class ManifestService:
         self.metadata.transact(keep)
         return Pushed(digest, names, manifest.subject)
 
-    def delete(self, name: RepositoryName, digest: Digest, caller: Caller) -> None:
+    def delete(
+        self, name: RepositoryName, digest: Digest, caller: Caller, condition: Condition = UNCONDITIONAL
+    ) -> None:
         """Forget the manifest and every tag that points to it; both can be restored within the undo window.
 
-        Raises: ManifestUnknown, NotAllowed while an index needs it.
+        Raises: ManifestUnknown, PreconditionFailed, NotAllowed while an index needs it.
         """
 
         def forget(tx: Transaction) -> None:
             repository = tx.repositories.find(name)
             if repository is None or tx.manifests.find(repository, digest) is None:
                 raise ManifestUnknown(reference=str(digest))
-            holders = [] if self.sparse else tx.manifests.holders(repository, digest, limit=1)
+            _require(condition, digest, digest)
+            holders = [] if self.sparse else tx.manifests.holders(repository, ContentKind.MANIFEST, digest)
             if holders:
                 raise NotAllowed(digest=str(digest), referencedBy=str(holders[0]))
             for tag in tx.tags.close_all(repository, digest, caller):
@@ -124,14 +128,18 @@ class ManifestService:
 
         self.metadata.transact(forget)
 
-    def delete_tag(self, name: RepositoryName, tag: Tag, caller: Caller) -> None:
-        """Forget the name, restorable from its history; the manifest stays. Raises: ManifestUnknown."""
+    def delete_tag(self, name: RepositoryName, tag: Tag, caller: Caller, condition: Condition = UNCONDITIONAL) -> None:
+        """Forget the name, restorable from its history; the manifest stays.
+
+        Raises: ManifestUnknown, PreconditionFailed.
+        """
 
         def forget(tx: Transaction) -> None:
             repository = tx.repositories.find(name)
             digest = tx.tags.close(repository, tag, caller) if repository else None
             if repository is None or digest is None:
                 raise ManifestUnknown(reference=str(tag))
+            _require(condition, tag, digest)
             tx.journal.review(repository, ContentKind.MANIFEST, digest, tx.now + self.undo_window)
             tx.journal.event(Action.DELETE_TAG, repository, caller, digest, reference=str(tag))
 
@@ -143,6 +151,11 @@ class ManifestService:
         missing = tx.manifests.missing(repository, [each for each in manifest.references if each.is_required])
         if missing:
             raise ManifestPartsUnknown(digests=[str(each) for each in missing[:_MOST_TOLD]])
+
+
+def _require(condition: Condition, reference: Tag | Digest, present: Digest | None) -> None:
+    if not condition.holds(present):
+        raise PreconditionFailed(reference=str(reference))
 
 
 def _digest(reference: Tag | Digest, content: bytes) -> Digest:

@@ -122,8 +122,8 @@ class Uploads(Protocol):
         """Its epoch by now; None when the session is gone."""
         ...
 
-    def take_over(self, session: UploadSession) -> int:
-        """Bump the epoch, so that no earlier request writes any more; the new epoch."""
+    def take_over(self, session: UploadSession, expires: datetime) -> int:
+        """Bump the epoch, so that no earlier request writes any more, and put off the expiry; the new epoch."""
         ...
 
     def attach(self, session: UploadSession, object_id: int) -> None:
@@ -138,7 +138,10 @@ class Uploads(Protocol):
         """End the session as committed, if it is open and its epoch is still ours; whether it was."""
         ...
 
-    def remove(self, session: UploadSession) -> None: ...
+    def remove(self, session: UploadSession) -> bool:
+        """Forget the session, and doom its object, if its epoch is still ours; whether it was."""
+        ...
+
     def expired(self, limit: int) -> Sequence[UploadSession]:
         """Sessions past their expiry, oldest first."""
         ...
@@ -177,8 +180,8 @@ class Links(Protocol):
         """What the repository serves under this digest; None also when damaged."""
         ...
 
-    def find_anywhere(self, digest: Digest, readable: Callable[[RepositoryName], bool]) -> StoredBlob | None:
-        """The blob as served by some repository whose name satisfies `readable`."""
+    def find_anywhere(self, digest: Digest, readable: Callable[[RepositoryName], bool]) -> RepositoryName | None:
+        """The first repository by name that serves the blob and satisfies `readable`."""
         ...
 
     def put(self, repository: Repository, digest: Digest, lease: timedelta) -> bool:
@@ -190,7 +193,7 @@ class Links(Protocol):
         ...
 
     def renew_parts(self, repository: Repository, manifest: Digest, lease: timedelta) -> None:
-        """Set the lease of everything a manifest references."""
+        """Set the lease of everything a manifest references, and have it reviewed when that ends."""
         ...
 
     def hide(self, repository: Repository, digest: Digest) -> bool:
@@ -211,8 +214,8 @@ class Manifests(Protocol):
         ...
 
     def delete(self, repository: Repository, digest: Digest) -> bool: ...
-    def holders(self, repository: Repository, digest: Digest, limit: int) -> Sequence[Digest]:
-        """Visible manifests that reference this blob or child, itself and subjects aside."""
+    def holders(self, repository: Repository, kind: ContentKind, digest: Digest) -> Sequence[Digest]:
+        """Some of the visible manifests that reference it: as config or layer (a blob), or as child (a manifest)."""
         ...
 
 
@@ -248,14 +251,21 @@ class Reader(Protocol):
     """The pull path's lookups: on the event loop, one statement each (design §6)."""
 
     async def manifest(self, name: RepositoryName, reference: Tag | Digest) -> StoredManifest | None: ...
+    async def manifest_facts(self, name: RepositoryName, reference: Tag | Digest) -> StoredManifest | None:
+        """The same without the bytes, which a HEAD does not send."""
+        ...
+
     async def blob(self, name: RepositoryName, digest: Digest) -> StoredBlob | None: ...
     async def knows(self, name: RepositoryName) -> bool: ...
     async def tags(self, name: RepositoryName, last: str, limit: int) -> Sequence[str]: ...
     async def catalog(self, last: str, limit: int) -> Sequence[str]: ...
     async def referrers(
         self, name: RepositoryName, subject: Digest, artifact_type: str | None, last: Digest | None, limit: int
-    ) -> Sequence[Referrer]:
-        """Visible referrers in the order of their digests, after `last`."""
+    ) -> tuple[Sequence[Referrer], bool]:
+        """Visible referrers in the order of their digests, after `last`, and whether there are more.
+
+        At most `limit`, and only as many (but one) as are manifests of 4 MiB together: so what they say fits too.
+        """
         ...
 
 

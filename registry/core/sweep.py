@@ -48,8 +48,6 @@ class Sweeper:
             sessions = tx.uploads.expired(_BATCH)
             for session in sessions:
                 tx.uploads.remove(session)
-                if session.object is not None:
-                    tx.objects.doom(session.object)
             return len(sessions)
 
         return self.metadata.transact(end)

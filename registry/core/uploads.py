@@ -10,7 +10,8 @@ the offset is cut off by whoever takes the session over, which every request for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -102,14 +103,26 @@ class UploadService:
             self._check(digest, Digest.of(content, digest.algorithm))
         return self.metadata.transact(commit)
 
+    def close_small(self, name: RepositoryName, uuid: str, caller: Caller, digest: Digest, content: bytes) -> None:
+        """Commit a session whose last bytes came whole and are few; none, often, behind a streamed upload.
+
+        Raises: UploadUnknown, UploadTakenOver, DigestInvalid, StorageFull.
+        """
+        if self.put_small(name, uuid, caller, digest, content):
+            return
+        reception = self.receive(name, uuid, caller, None, digest)
+        try:
+            if content:
+                reception.append([content])
+            reception.commit(digest, caller)
+        finally:
+            reception.close()
+
     def cancel(self, name: RepositoryName, uuid: str, caller: Caller) -> None:
         """End the session; what it received is given back. Raises: UploadUnknown."""
 
         def end(tx: Transaction) -> None:
-            session = _find(tx, name, uuid, caller)
-            tx.uploads.remove(session)
-            if session.object is not None:
-                tx.objects.doom(session.object)
+            tx.uploads.remove(_find(tx, name, uuid, caller))
 
         self.metadata.transact(end)
 
@@ -121,7 +134,7 @@ class UploadService:
             if chunk is not None and chunk.start != session.offset:
                 # Before the epoch moves: a chunk that cannot be taken disturbs nobody.
                 raise ChunkOutOfOrder(offset=session.offset, start=chunk.start)
-            session = replace(session, epoch=tx.uploads.take_over(session))
+            session = replace(session, epoch=tx.uploads.take_over(session, tx.now + self.expiry))
             if key is not None and session.object is None:
                 session = replace(session, object=tx.objects.add(key), key=key)
                 assert session.object is not None  # noqa: S101  for the type checker: it was added in the line above
@@ -144,7 +157,7 @@ class UploadService:
 
 
 class Reception:
-    """One request's bytes on their way into a session; used by one thread at a time. Close it, whatever happens."""
+    """One request's bytes on their way into a session. Close it, whatever happens."""
 
     def __init__(self, service: UploadService, session: UploadSession, receiver: Receiver, hash_: Hash) -> None:
         self._service = service
@@ -162,36 +175,35 @@ class Reception:
         def still_mine() -> bool:
             return metadata.observe(lambda tx: tx.uploads.epoch(session)) == session.epoch
 
-        try:
+        with _ending_the_lost(service, session):
             receiver = service.store.receive(key, session.offset, still_mine)
-        except ObjectLost:
-            # What was acknowledged is gone: no continuation can be right.
-            service.metadata.transact(lambda tx: tx.uploads.remove(session))
-            raise UploadUnknown(upload=session.uuid) from None
         if receiver is None:
             raise UploadTakenOver(upload=session.uuid)
         try:
-            return cls(service, session, receiver, _take_up(service, session))
+            with _ending_the_lost(service, session):
+                return cls(service, session, receiver, _take_up(service, session))
         except BaseException:
             receiver.__exit__(None, None, None)
             raise
 
     def append(self, chunks: Sequence[bytes]) -> None:
-        """Raises: UploadTakenOver, StorageFull; the latter gives back what this request took."""
-        try:
-            written = self._receiver.append(chunks)
-        except StorageFull:
-            self._receiver.cut(self._session.offset)
-            raise
-        if not written:
-            raise UploadTakenOver(upload=self._session.uuid)
-        for chunk in chunks:
-            self._hash.update(chunk)
-            self.offset += len(chunk)
+        """Raises: UploadTakenOver, UploadUnknown, StorageFull; the last gives back what this request took."""
+        with _ending_the_lost(self._service, self._session):
+            try:
+                written = self._receiver.append(chunks)
+            except StorageFull:
+                self._receiver.cut(self._session.offset)
+                raise
+            if not written:
+                raise UploadTakenOver(upload=self._session.uuid)
+            for chunk in chunks:
+                self._hash.update(chunk)
+                self.offset += len(chunk)
 
     def acknowledge(self) -> int:
         """Make the bytes so far durable, and the session's; the new offset. Raises: UploadTakenOver, StorageFull."""
-        self._receiver.sync()
+        with self._dying_of_a_failed_sync():
+            self._receiver.sync()
         state = self._hash.save()
         expiry = self._service.expiry
 
@@ -206,30 +218,20 @@ class Reception:
     def commit(self, digest: Digest, caller: Caller) -> None:
         """The bytes so far are this blob, and the repository serves it from the moment this returns.
 
-        A wrong digest costs this request's bytes, not the session. Raises: DigestInvalid, UploadTakenOver, StorageFull.
+        A wrong digest costs this request's bytes, not the session.
+        Raises: DigestInvalid, UploadTakenOver, UploadUnknown, StorageFull.
         """
-        computed = self._digest(digest.algorithm)
-        if computed != digest:
-            self.give_back()
-            raise DigestInvalid(digest=str(digest), computed=str(computed))
-        service, session, size = self._service, self._session, self.offset
-        # A small one moves into SQL, where reading it needs no file; only the others must be durable as objects.
-        content = self._whole() if size <= SMALL else None
-        if content is None:
-            service.store.seal(_key(session))
-
-        def finish(tx: Transaction) -> None:
-            if not tx.uploads.finish(session, digest, tx.now + KEPT_AFTER_FINISH):
-                raise UploadTakenOver(upload=session.uuid)
-            assert session.object is not None  # noqa: S101  a session that receives has its object
-            if content is None:
-                tx.blobs.put_object(digest, size, session.object)
-            else:
-                tx.blobs.put_content(digest, content)
-                tx.objects.doom(session.object)
-            service._link(tx, session.repository.name, digest, size, caller)  # noqa: SLF001  two halves of one room
-
-        service.metadata.transact(finish)
+        with _ending_the_lost(self._service, self._session):
+            computed = self._digest(digest.algorithm)
+            if computed != digest:
+                self._receiver.cut(self._session.offset)
+                raise DigestInvalid(digest=str(digest), computed=str(computed))
+            content = self._secured(digest)
+            try:
+                self._service.metadata.transact(lambda tx: self._finish(tx, digest, content, caller))
+            except StorageFull:
+                self._receiver.cut(self._session.offset)
+                raise
 
     def give_back(self) -> None:
         """Cut what this request appended and nobody acknowledged."""
@@ -239,15 +241,65 @@ class Reception:
         """Let go of the object."""
         self._receiver.__exit__(None, None, None)
 
-    def _whole(self) -> bytes:
-        with self._service.store.open(_key(self._session)) as stream:
-            return stream.read(self.offset)
+    def _secured(self, digest: Digest) -> bytes | None:
+        """What is to be kept in SQL, checked; None when the object holds the blob, to its last byte, and durably.
+
+        A small blob moves into SQL, where reading it needs no file.
+        """
+        key, store = _key(self._session), self._service.store
+        if self.offset <= SMALL:
+            with store.open(key) as stream:
+                content = stream.read(self.offset + 1)
+            if Digest.of(content, digest.algorithm) != digest:
+                raise ObjectLost(key)
+            return content
+        if store.size(key) != self.offset:
+            raise ObjectLost(key)
+        with self._dying_of_a_failed_sync():
+            store.seal(key)
+        return None
+
+    def _finish(self, tx: Transaction, digest: Digest, content: bytes | None, caller: Caller) -> None:
+        session = self._session
+        if not tx.uploads.finish(session, digest, tx.now + KEPT_AFTER_FINISH):
+            raise UploadTakenOver(upload=session.uuid)
+        assert session.object is not None  # noqa: S101  a session that receives has its object
+        if content is None:
+            tx.blobs.put_object(digest, self.offset, session.object)
+        else:
+            tx.blobs.put_content(digest, content)
+            tx.objects.doom(session.object)
+        self._service._link(tx, session.repository.name, digest, self.offset, caller)  # noqa: SLF001  two halves of one room
 
     def _digest(self, algorithm: str) -> Digest:
         if algorithm == self._session.hash.algorithm:
             return Digest(algorithm, self._hash.hexdigest())
         # The algorithm is known only now: read once what was hashed by another.
         return Digest(algorithm, _hash_again(self._service, _key(self._session), self.offset, algorithm).hexdigest())
+
+    @contextmanager
+    def _dying_of_a_failed_sync(self) -> Iterator[None]:
+        """A second fsync would succeed without the bytes that the first one lost: so the session ends (design §2)."""
+        try:
+            yield
+        except (OSError, StorageFull):
+            self._receiver.cut(0)
+            _end(self._service, self._session)
+            raise
+
+
+@contextmanager
+def _ending_the_lost(service: UploadService, session: UploadSession) -> Iterator[None]:
+    """Where what was acknowledged is gone, no continuation can be right: the session ends. Raises: UploadUnknown."""
+    try:
+        yield
+    except ObjectLost:
+        _end(service, session)
+        raise UploadUnknown(upload=session.uuid) from None
+
+
+def _end(service: UploadService, session: UploadSession) -> None:
+    service.metadata.transact(lambda tx: tx.uploads.remove(session))
 
 
 def _find(tx: Transaction, name: RepositoryName, uuid: str, caller: Caller) -> UploadSession:

@@ -14,8 +14,8 @@ from registry.oci.digest import Digest
 _PUT: Final = (
     insert(content_table)
     .values(digest=p("digest"), bytes=p("bytes"))
-    # A digest names its bytes for ever, so there is nothing to update; this only makes the row come back.
-    .on_conflict_do_update(index_elements=["digest"], set_={"digest": p("digest")})
+    # The newest verified bytes win here too: pushing again heals whatever happened to the row.
+    .on_conflict_do_update(index_elements=["digest"], set_={"bytes": p("bytes")})
     .returning(content_table.c.id)
 )
 

@@ -10,14 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 from sqlalchemy.dialects.postgresql import insert
 
-from registry.core.facts import ObjectKey, Repository, StoredBlob
+from registry.core.facts import ContentKind, ObjectKey, Repository, StoredBlob
 from registry.metadata.instants import from_micros
 from registry.metadata.moment import Moment
-from registry.metadata.schema import blob, content, link, manifest, reference, repository, stored_object
+from registry.metadata.schema import blob, content, link, manifest, reference, repository, review, stored_object
 from registry.metadata.statements import Row
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName
 
+_PAGE: Final = 50
 # What a repository serves, as one row: also the statement of the pull path.
 served: Final = (
     sa.select(blob.c.size, stored_object.c.key, content.c.bytes, link.c.lease_until)
@@ -30,15 +31,17 @@ served: Final = (
 )
 _FIND: Final = served.where(link.c.repository_id == p("repository"))
 _NAMES: Final = (
-    sa.select(repository.c.name, repository.c.id)
+    sa.select(repository.c.name)
     .select_from(blob.join(link, link.c.blob_id == blob.c.id).join(repository, repository.c.id == link.c.repository_id))
     .where(
         blob.c.digest == p("digest"),
         blob.c.damaged_at.is_(None),
         link.c.deleted_at.is_(None),
         repository.c.deleted_at.is_(None),
+        repository.c.name > p("last"),
     )
     .order_by(repository.c.name)
+    .limit(_PAGE)
 )
 _KNOWN: Final = sa.select(link.c.blob_id).where(link.c.repository_id == p("repository"), link.c.digest == p("digest"))
 _PUT: Final = (
@@ -57,17 +60,25 @@ _RENEW: Final = (
     .values(lease_until=p("lease_until"))
     .returning(link.c.blob_id)
 )
+_PARTS: Final = (
+    sa.select(reference.c.digest)
+    .select_from(reference.join(manifest, manifest.c.id == reference.c.manifest_id))
+    .where(manifest.c.repository_id == p("repository"), manifest.c.digest == p("manifest"))
+)
 _RENEW_PARTS: Final = (
     sa.update(link)
-    .where(
-        link.c.repository_id == p("repository"),
-        link.c.digest.in_(
-            sa.select(reference.c.digest)
-            .select_from(reference.join(manifest, manifest.c.id == reference.c.manifest_id))
-            .where(manifest.c.repository_id == p("repository"), manifest.c.digest == p("manifest"))
+    .where(link.c.repository_id == p("repository"), link.c.digest.in_(_PARTS))
+    .values(lease_until=p("lease_until"))
+)
+_REVIEW_PARTS: Final = (
+    insert(review)
+    .from_select(
+        ["repository_id", "kind", "digest", "due_at"],
+        sa.select(p("repository"), sa.literal(ContentKind.BLOB.value), link.c.digest, p("lease_until")).where(
+            link.c.repository_id == p("repository"), link.c.digest.in_(_PARTS)
         ),
     )
-    .values(lease_until=p("lease_until"))
+    .on_conflict_do_update(index_elements=["repository_id", "kind", "digest"], set_={"due_at": p("lease_until")})
 )
 _HIDE: Final = (
     sa.update(link)
@@ -94,11 +105,15 @@ class Links:
         row = self._moment.first(_FIND, repository=repository.id, digest=digest.packed)
         return as_blob(digest, row) if row else None
 
-    def find_anywhere(self, digest: Digest, readable: Callable[[RepositoryName], bool]) -> StoredBlob | None:
-        """The blob, if some repository serves it that the caller may read."""
-        for name, repository_id in self._moment.run(_NAMES, digest=digest.packed):
-            if readable(RepositoryName(name)):
-                return as_blob(digest, self._moment.run(_FIND, repository=repository_id, digest=digest.packed)[0])
+    def find_anywhere(self, digest: Digest, readable: Callable[[RepositoryName], bool]) -> RepositoryName | None:
+        """The first repository by name that serves it and satisfies `readable`; looked for page by page."""
+        last = ""
+        while page := self._moment.run(_NAMES, digest=digest.packed, last=last):
+            names = [RepositoryName(name) for (name,) in page]
+            found = next(filter(readable, names), None)
+            if found is not None:
+                return found
+            last = names[-1].text
         return None
 
     def put(self, repository: Repository, digest: Digest, lease: timedelta) -> bool:
@@ -115,9 +130,9 @@ class Links:
 
     def renew_parts(self, repository: Repository, manifest: Digest, lease: timedelta) -> None:
         """What a manifest holds no longer may still be wanted by a push under way."""
-        self._moment.run(
-            _RENEW_PARTS, repository=repository.id, manifest=manifest.packed, lease_until=self._after(lease)
-        )
+        until = self._after(lease)
+        self._moment.run(_RENEW_PARTS, repository=repository.id, manifest=manifest.packed, lease_until=until)
+        self._moment.run(_REVIEW_PARTS, repository=repository.id, manifest=manifest.packed, lease_until=until)
 
     def hide(self, repository: Repository, digest: Digest) -> bool:
         """Invisible at once; the row stays until the collector has looked at it."""

@@ -9,10 +9,10 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
-from registry.core.facts import Caller, Repository
+from registry.core.facts import Caller, ContentKind, Repository
 from registry.metadata.contents import put_content
 from registry.metadata.moment import Moment
-from registry.metadata.schema import blob, link, manifest, reference, tag
+from registry.metadata.schema import blob, link, manifest, reference, repository, tag
 from registry.oci.digest import Digest
 from registry.oci.manifest import Kind, Manifest, Reference
 from registry.oci.names import Tag
@@ -45,12 +45,27 @@ _ADD: Final = (
 _ADD_REFERENCE: Final = sa.insert(reference).values(
     {each: p(each) for each in ("manifest_id", "position", "kind", "repository_id", "digest", "size")}
 )
+_FIRST_PUSH: Final = (
+    sa.update(repository)
+    .where(repository.c.id == p("which"), repository.c.pushed_at.is_(None))
+    .values(pushed_at=p("pushed_at"))
+)
 _REVIVE: Final = (
     sa.update(manifest)
     .where(manifest.c.id == p("manifest"))
-    .values(deleted_at=sa.null(), pushed_at=p("pushed_at"), pushed_by=p("pushed_by"), media_type=p("media_type"))
+    .values(
+        deleted_at=sa.null(),
+        pushed_at=p("pushed_at"),
+        pushed_by=p("pushed_by"),
+        media_type=p("media_type"),
+        artifact_type=p("artifact_type"),
+    )
 )
-_AGAIN: Final = sa.update(manifest).where(manifest.c.id == p("manifest")).values(media_type=p("media_type"))
+_AGAIN: Final = (
+    sa.update(manifest)
+    .where(manifest.c.id == p("manifest"))
+    .values(media_type=p("media_type"), artifact_type=p("artifact_type"))
+)
 _DELETE: Final = (
     sa.update(manifest)
     .where(
@@ -72,18 +87,21 @@ _HAS_BLOB: Final = (
     .with_for_update(read=True, of=link)
 )
 _HAS_CHILD: Final = _BY_DIGEST.with_for_update(read=True)
+_SOME: Final = 10
 _HOLDERS: Final = (
     sa.select(manifest.c.digest)
     .select_from(reference.join(manifest, manifest.c.id == reference.c.manifest_id))
     .where(
         reference.c.repository_id == p("repository"),
         reference.c.digest == p("digest"),
-        reference.c.kind != Kind.SUBJECT.value,
+        reference.c.kind >= p("first_kind"),
+        reference.c.kind <= p("last_kind"),
         manifest.c.deleted_at.is_(None),
     )
-    .order_by(manifest.c.digest)
-    .limit(p("limit"))
+    .limit(_SOME)
 )
+# As what a manifest may hold a blob, and as what another manifest: one digest can name both (design §4).
+_HELD_AS: Final = {ContentKind.BLOB: (Kind.CONFIG, Kind.LAYER), ContentKind.MANIFEST: (Kind.CHILD, Kind.CHILD)}
 
 
 class Manifests:
@@ -107,17 +125,12 @@ class Manifests:
             self._add(repository, digest, content, manifest, by)
             return True
         manifest_id, deleted_at = known
+        said = {"media_type": manifest.media_type, "artifact_type": manifest.artifact_type}
         if deleted_at is None:
             # Pushed again, perhaps under the type it should have had: the latest Content-Type is the one to answer.
-            self._moment.run(_AGAIN, manifest=manifest_id, media_type=manifest.media_type)
+            self._moment.run(_AGAIN, manifest=manifest_id, **said)
             return False
-        self._moment.run(
-            _REVIVE,
-            manifest=manifest_id,
-            pushed_at=self._moment.micros,
-            pushed_by=by.principal,
-            media_type=manifest.media_type,
-        )
+        self._moment.run(_REVIVE, manifest=manifest_id, pushed_at=self._moment.micros, pushed_by=by.principal, **said)
         return False
 
     def _add(self, repository: Repository, digest: Digest, content: bytes, manifest: Manifest, by: Caller) -> None:
@@ -135,6 +148,7 @@ class Manifests:
             pushed_at=self._moment.micros,
             pushed_by=by.principal,
         )[0][0]
+        self._moment.run(_FIRST_PUSH, which=repository.id, pushed_at=self._moment.micros)
         for position, each in enumerate(manifest.references):
             self._moment.run(
                 _ADD_REFERENCE,
@@ -161,7 +175,10 @@ class Manifests:
             self._moment.run(_DELETE, repository=repository.id, which=digest.packed, deleted_at=self._moment.micros)
         )
 
-    def holders(self, repository: Repository, digest: Digest, limit: int) -> Sequence[Digest]:
-        """Visible manifests that would break without it."""
-        rows = self._moment.run(_HOLDERS, repository=repository.id, digest=digest.packed, limit=limit)
+    def holders(self, repository: Repository, kind: ContentKind, digest: Digest) -> Sequence[Digest]:
+        """Visible manifests that would break without it; some of them."""
+        first, last = _HELD_AS[kind]
+        rows = self._moment.run(
+            _HOLDERS, repository=repository.id, digest=digest.packed, first_kind=first.value, last_kind=last.value
+        )
         return [Digest.unpack(row[0]) for row in rows]

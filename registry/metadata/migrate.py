@@ -30,6 +30,8 @@ def migrate(database: Path) -> str:
     """
     config = _config(database)
     with _one_at_a_time(database):
+        # Hashes of passwords are in there: for our eyes only, whatever the folder's mode.
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         present = revision(database)
         try:
             ScriptDirectory.from_config(config).get_revision(present or "base")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 
 import sqlalchemy as sa
@@ -16,20 +17,20 @@ from registry.core.facts import Credential, Referrer, StoredBlob, StoredManifest
 from registry.metadata.accounts import as_credential, credential_by_id, password_of
 from registry.metadata.links import as_blob, served
 from registry.metadata.schema import content, link, manifest, repository, tag
-from registry.metadata.statements import Row, Run
+from registry.metadata.statements import Row, Run, Statement
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName, Tag
 
 _LIVE: Final = (repository.c.name == p("name"), repository.c.deleted_at.is_(None))
-_MANIFESTS: Final = (
-    sa.select(manifest.c.digest, manifest.c.media_type, content.c.bytes)
-    .where(*_LIVE, manifest.c.repository_id == repository.c.id, manifest.c.deleted_at.is_(None))
-    .where(content.c.id == manifest.c.content_id)
+_FACTS: Final = sa.select(manifest.c.digest, manifest.c.media_type, manifest.c.size).where(
+    *_LIVE, manifest.c.repository_id == repository.c.id, manifest.c.deleted_at.is_(None)
 )
-_BY_DIGEST: Final = _MANIFESTS.where(manifest.c.digest == p("digest"))
-_BY_TAG: Final = _MANIFESTS.where(
+_FACTS_BY_DIGEST: Final = _FACTS.where(manifest.c.digest == p("digest"))
+_FACTS_BY_TAG: Final = _FACTS.where(
     tag.c.repository_id == repository.c.id, tag.c.name == p("tag"), manifest.c.id == tag.c.manifest_id
 )
+_BY_DIGEST: Final = _FACTS_BY_DIGEST.add_columns(content.c.bytes).where(content.c.id == manifest.c.content_id)
+_BY_TAG: Final = _FACTS_BY_TAG.add_columns(content.c.bytes).where(content.c.id == manifest.c.content_id)
 _BLOB: Final = served.where(*_LIVE, link.c.repository_id == repository.c.id)
 _KNOWS: Final = sa.select(repository.c.id).where(*_LIVE)
 _TAGS: Final = (
@@ -41,7 +42,7 @@ _TAGS: Final = (
 # A repository that holds nothing yet, because its first push is under way or failed, is no news to anybody.
 _CATALOG: Final = (
     sa.select(repository.c.name)
-    .where(repository.c.name > p("last"), repository.c.deleted_at.is_(None))
+    .where(repository.c.name > p("last"), repository.c.deleted_at.is_(None), repository.c.pushed_at.is_not(None))
     .where(
         sa.exists()
         .where(manifest.c.repository_id == repository.c.id, manifest.c.deleted_at.is_(None))
@@ -50,16 +51,27 @@ _CATALOG: Final = (
     .order_by(repository.c.name)
     .limit(p("limit"))
 )
+_REFERRING: Final = (
+    *_LIVE,
+    manifest.c.repository_id == repository.c.id,
+    manifest.c.deleted_at.is_(None),
+    manifest.c.subject == p("subject"),
+    manifest.c.digest > p("last"),
+)
+_OF_TYPE: Final = manifest.c.artifact_type == p("artifact_type")
+# Sizes first: they stand at the row's beginning, where annotations may fill many pages.
+_SIZES: Final = sa.select(manifest.c.size).where(*_REFERRING).order_by(manifest.c.digest).limit(p("limit"))
 _REFERRERS: Final = (
     sa.select(
         manifest.c.media_type, manifest.c.digest, manifest.c.size, manifest.c.artifact_type, manifest.c.annotations
     )
-    .where(*_LIVE, manifest.c.repository_id == repository.c.id, manifest.c.deleted_at.is_(None))
-    .where(manifest.c.subject == p("subject"), manifest.c.digest > p("last"))
+    .where(*_REFERRING)
     .order_by(manifest.c.digest)
     .limit(p("limit"))
 )
-_REFERRERS_OF_TYPE: Final = _REFERRERS.where(manifest.c.artifact_type == p("artifact_type"))
+_SIZES_OF_TYPE: Final = _SIZES.where(_OF_TYPE)
+_REFERRERS_OF_TYPE: Final = _REFERRERS.where(_OF_TYPE)
+_MOST_TOGETHER: Final = 4 << 20
 
 
 class SqliteReader:
@@ -70,11 +82,20 @@ class SqliteReader:
 
     async def manifest(self, name: RepositoryName, reference: Tag | Digest) -> StoredManifest | None:
         """The manifest that a tag or digest names, with its bytes."""
+        row = self._named(_BY_TAG, _BY_DIGEST, name, reference)
+        return StoredManifest(Digest.unpack(row[0]), *row[1:]) if row else None
+
+    async def manifest_facts(self, name: RepositoryName, reference: Tag | Digest) -> StoredManifest | None:
+        """The manifest without its bytes."""
+        row = self._named(_FACTS_BY_TAG, _FACTS_BY_DIGEST, name, reference)
+        return StoredManifest(Digest.unpack(row[0]), row[1], row[2], b"") if row else None
+
+    def _named(
+        self, by_tag: Statement, by_digest: Statement, name: RepositoryName, reference: Tag | Digest
+    ) -> Row | None:
         if isinstance(reference, Digest):
-            row = _first(self._run(_BY_DIGEST, name=name.text, digest=reference.packed))
-        else:
-            row = _first(self._run(_BY_TAG, name=name.text, tag=reference.text))
-        return StoredManifest(Digest.unpack(row[0]), row[1], row[2]) if row else None
+            return _first(self._run(by_digest, name=name.text, digest=reference.packed))
+        return _first(self._run(by_tag, name=name.text, tag=reference.text))
 
     async def blob(self, name: RepositoryName, digest: Digest) -> StoredBlob | None:
         """What the repository serves under this digest."""
@@ -95,14 +116,17 @@ class SqliteReader:
 
     async def referrers(
         self, name: RepositoryName, subject: Digest, artifact_type: str | None, last: Digest | None, limit: int
-    ) -> Sequence[Referrer]:
-        """Visible manifests with this subject, by their digests."""
-        values = {"name": name.text, "subject": subject.packed, "last": last.packed if last else b"", "limit": limit}
-        if artifact_type is None:
-            rows = self._run(_REFERRERS, **values)
-        else:
-            rows = self._run(_REFERRERS_OF_TYPE, artifact_type=artifact_type, **values)
-        return [Referrer(row[0], Digest.unpack(row[1]), row[2], row[3], row[4]) for row in rows]
+    ) -> tuple[Sequence[Referrer], bool]:
+        """Visible manifests with this subject, by their digests, and whether there are more."""
+        sizes, referrers = (_SIZES, _REFERRERS) if artifact_type is None else (_SIZES_OF_TYPE, _REFERRERS_OF_TYPE)
+        where = {"name": name.text, "subject": subject.packed, "last": last.packed if last else b""}
+        if artifact_type is not None:
+            where["artifact_type"] = artifact_type
+        present = [row[0] for row in self._run(sizes, limit=limit + 1, **where)]
+        fitting = sum(total <= _MOST_TOGETHER for total in accumulate(present))
+        taken = min(limit, max(fitting, 1))
+        rows = self._run(referrers, limit=taken, **where) if present and limit else []
+        return [Referrer(row[0], Digest.unpack(row[1]), *row[2:]) for row in rows], len(present) > taken
 
     async def password(self, name: str) -> Credential | None:
         """The password that this name may sign in with by now."""

@@ -107,9 +107,13 @@ repository: Final = sa.Table(
     sa.Column("name", _Name, nullable=False),
     _ref("project_id", "project.id"),
     sa.Column("created_at", _Instant, nullable=False),
+    # The first manifest: before it, a repository is but a place for uploads, and no news to anybody.
+    sa.Column("pushed_at", _Instant),
     sa.Column("deleted_at", _Instant),
     sa.Index("ix_repository_project_id", "project_id"),
 )
+_PUSHED: Final = sa.and_(repository.c.deleted_at.is_(None), repository.c.pushed_at.is_not(None))
+sa.Index("ix_repository_pushed", repository.c.name, sqlite_where=_PUSHED, postgresql_where=_PUSHED)
 # A deleted repository keeps its row until its undo window ends; its name is free at once (design §3).
 sa.Index(
     "uq_repository_name_live",

@@ -30,6 +30,7 @@ T = TypeVar("T")
 _BUSY_MILLISECONDS: Final = 30_000
 # How many functions one commit may answer: enough to hide the flush, few enough to keep the first from waiting long.
 _MOST_TOGETHER: Final = 64
+_MOST_TRIES: Final = 3
 _BOOK: Final = Book(prepare_for_sqlite)
 
 
@@ -58,6 +59,11 @@ class Connection:
         """A command without parameters, such as BEGIN."""
         return self._driver.execute(text).fetchall()
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._driver.in_transaction
+
     def close(self) -> None:
         """Give the descriptors back."""
         self._driver.close()
@@ -82,8 +88,7 @@ class SqliteMetadata:
         self._path = path
         self._pen = threading.Lock()
         self._queue: deque[_Waiting] = deque()
-        self._writer = Connection(path, writes=True, cache=8192)
-        self._transaction = SqlTransaction(self._writer.run)
+        self._open_writer()
         # SQLite waits by sleeping and trying again; a lock that the kernel hands on is fair and quick.
         self._turnstile = os.open(path.with_name(path.name + "-writer"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._local = threading.local()
@@ -134,18 +139,41 @@ class SqliteMetadata:
                 # Only now, with the database ours: who came while we waited for it goes along.
                 while self._queue and len(group) < _MOST_TOGETHER:
                     group.append(self._queue.popleft())
-                self._transaction.begin(_now())
-                for waiting in group:
-                    self._run_one(waiting)
+                self._run(group)
+        except Exception:
+            # Whose fault it was nobody knows: each has its own transaction, and its own error.
+            for waiting in group or self._next():
+                self._write_alone(waiting)
         except BaseException as error:
-            while self._queue and not group:
-                group.append(self._queue.popleft())
-            _fail(group, _translated(error))
-            if not isinstance(error, Exception):
-                raise
-        else:
+            group = group or self._next()
+            for waiting in group:
+                waiting.error = error
+            raise
+        finally:
             for waiting in group:
                 waiting.done = True
+
+    def _next(self) -> list[_Waiting]:
+        return [self._queue.popleft()] if self._queue else []
+
+    def _write_alone(self, waiting: _Waiting) -> None:
+        """Replayed from the start while the database is busy."""
+        waiting.done = True
+        for _ in range(_MOST_TRIES):
+            waiting.error = None
+            try:
+                with self._turn():
+                    self._run([waiting])
+            except Exception as error:  # handed to the caller who waits for it
+                waiting.error = _translated(error)
+                if _is_busy(error):
+                    continue
+            return
+
+    def _run(self, group: list[_Waiting]) -> None:
+        self._transaction.begin(_now())
+        for waiting in group:
+            self._run_one(waiting)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -165,11 +193,16 @@ class SqliteMetadata:
 
     def _roll_back(self) -> None:
         try:
-            self._writer.execute("ROLLBACK")
-        except sqlite3.OperationalError as error:
-            # A full disk may have rolled the transaction back already.
-            if "no transaction is active" not in str(error):
-                raise
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        except sqlite3.Error:
+            # A connection that cannot even forget is of no use to the next transaction.
+            self._writer.close()
+            self._open_writer()
+
+    def _open_writer(self) -> None:
+        self._writer = Connection(self._path, writes=True, cache=8192)
+        self._transaction = SqlTransaction(self._writer.run)
 
     def _run_one(self, waiting: _Waiting) -> None:
         self._writer.execute("SAVEPOINT one")
@@ -184,13 +217,12 @@ class SqliteMetadata:
         self._writer.execute("RELEASE one")
 
 
-def _fail(group: list[_Waiting], error: BaseException) -> None:
-    for waiting in group:
-        waiting.error = error
-        waiting.done = True
+def _is_busy(error: Exception) -> bool:
+    busy = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in busy
 
 
-def _translated(error: BaseException) -> BaseException:
+def _translated(error: Exception) -> Exception:
     if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in {
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_IOERR,

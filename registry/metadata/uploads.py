@@ -12,6 +12,7 @@ from sqlalchemy import bindparam as p
 from registry.core.facts import Caller, HashState, ObjectKey, Repository, UploadSession
 from registry.metadata.instants import to_micros
 from registry.metadata.moment import Moment
+from registry.metadata.objects import Objects
 from registry.metadata.schema import repository, stored_object, upload
 from registry.metadata.statements import Row
 from registry.oci.digest import Digest
@@ -51,7 +52,10 @@ _EXPIRED: Final = (
 )
 _EPOCH: Final = sa.select(upload.c.epoch).where(upload.c.id == p("upload"))
 _TAKE_OVER: Final = (
-    sa.update(upload).where(upload.c.id == p("upload")).values(epoch=upload.c.epoch + 1).returning(upload.c.epoch)
+    sa.update(upload)
+    .where(upload.c.id == p("upload"))
+    .values(epoch=upload.c.epoch + 1, expires_at=p("expires_at"))
+    .returning(upload.c.epoch)
 )
 _ATTACH: Final = sa.update(upload).where(upload.c.id == p("upload")).values(object_id=p("object_id"))
 _MINE: Final = (upload.c.id == p("upload"), upload.c.epoch == p("mine"), upload.c.finished.is_(None))
@@ -68,7 +72,9 @@ _FINISH: Final = (
     .values(finished=p("finished"), object_id=sa.null(), expires_at=p("expires_at"))
     .returning(upload.c.id)
 )
-_REMOVE: Final = sa.delete(upload).where(upload.c.id == p("upload"))
+_REMOVE: Final = (
+    sa.delete(upload).where(upload.c.id == p("upload"), upload.c.epoch == p("mine")).returning(upload.c.object_id)
+)
 
 
 class Uploads:
@@ -76,6 +82,7 @@ class Uploads:
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment
+        self._objects = Objects(moment)
 
     def add(self, uuid: str, repository: Repository, caller: Caller, algorithm: str, expires: datetime) -> None:
         """A new session, without a byte."""
@@ -99,9 +106,9 @@ class Uploads:
         row = self._moment.first(_EPOCH, upload=session.id)
         return row[0] if row else None
 
-    def take_over(self, session: UploadSession) -> int:
+    def take_over(self, session: UploadSession, expires: datetime) -> int:
         """Bump the epoch; the new one."""
-        return int(self._moment.run(_TAKE_OVER, upload=session.id)[0][0])
+        return int(self._moment.run(_TAKE_OVER, upload=session.id, expires_at=to_micros(expires))[0][0])
 
     def attach(self, session: UploadSession, object_id: int) -> None:
         """The object that its bytes go to."""
@@ -130,9 +137,12 @@ class Uploads:
             )
         )
 
-    def remove(self, session: UploadSession) -> None:
-        """Forget it."""
-        self._moment.run(_REMOVE, upload=session.id)
+    def remove(self, session: UploadSession) -> bool:
+        """Forget it, and doom its object, if nobody took over; whether that was so."""
+        row = self._moment.first(_REMOVE, upload=session.id, mine=session.epoch)
+        if row is not None and row[0] is not None:
+            self._objects.doom(row[0])
+        return row is not None
 
     def expired(self, limit: int) -> Sequence[UploadSession]:
         """Past their expiry, oldest first."""

@@ -21,6 +21,7 @@ from registry.oci.errors import DigestInvalid, ManifestInvalid
 
 DEEPEST: Final = 32
 MOST_REFERENCES: Final = 50_000
+_MOST_NODES: Final = 200_000
 
 
 class Kind(IntEnum):
@@ -175,6 +176,9 @@ def _annotations(document: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _parse_json(content: bytes) -> dict[str, Any]:
+    # Four megabytes of `{}` would be a hundred of Python: counted before anything is built.
+    if content.count(b"{") + content.count(b"[") > _MOST_NODES:
+        raise ManifestInvalid(reason="too many objects and lists", limit=_MOST_NODES)
     try:
         document = json.loads(content.decode("utf-8"), object_pairs_hook=_unambiguous, parse_constant=_no_constant)
     except RecursionError:
