@@ -4,27 +4,18 @@ import itertools
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 import pytest
 
-from tests.conformance.deployments import TRANSPORTS, Deployment, Deployments
+from tests.conformance.deployments import TRANSPORTS, Deployment, Deployments, Standing
 from tests.support.client import RegistryClient
 from tests.support.evidence import pytest_runtest_makereport, pytest_runtest_setup
-from tests.support.images import TinyImage, tiny_image
+from tests.support.images import TinyImage, TinyIndex, index, tiny_image
 
 __all__ = ["pytest_runtest_makereport", "pytest_runtest_setup"]
 
 MODES = ("open", "admin")
 _numbers = itertools.count(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """An image, and the repository where it is `v1`."""
-
-    repository: str
-    image: TinyImage
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +72,14 @@ def other_repository(repository: str) -> str:
 def image(registry: RegistryClient, repository: str) -> TinyImage:
     """An image pushed as `repository:v1`, for this test alone."""
     made = tiny_image(repository)
+    registry.push_image(repository, made, "v1")
+    return made
+
+
+@pytest.fixture
+def pushed(registry: RegistryClient, repository: str) -> TinyIndex:
+    """The smallest manifest there is, pushed as `repository:v1`, where its content does not matter."""
+    made = index(annotations={"made for": repository})
     registry.push_image(repository, made, "v1")
     return made
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.conformance.claims import keeps_every_promise
 from tests.support.client import RegistryClient
-from tests.support.images import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from tests.support.images import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, TinyImage
 from tests.support.inprocess import URL, in_process
 from tests.support.login import BearerLogin
 from tests.support.server import RunningServer, Setting, settings_as_environment
@@ -55,6 +55,14 @@ class Deployment:
     def anonymous(self) -> RegistryClient:
         """As somebody without a name."""
         return RegistryClient(self.connect(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An image that tests only read, and the repository where it is `v1`."""
+
+    repository: str
+    image: TinyImage
 
 
 class Deployments:
@@ -113,7 +121,8 @@ def _client(url: str, auth: httpx.Auth | None, transport: httpx.BaseTransport | 
 
 @contextmanager
 def _over_a_socket(data: Path, settings: Settings) -> Iterator[tuple[str, Callable[[httpx.Auth | None], httpx.Client]]]:
-    with RunningServer(data, settings) as server:
+    others = {name: value for name, value in settings.items() if name != "workers"}
+    with RunningServer(data, others, workers=int(str(settings.get("workers", 1)))) as server:
         yield server.url, lambda auth: _client(server.url, auth)
         server.stop()
 
@@ -121,8 +130,8 @@ def _over_a_socket(data: Path, settings: Settings) -> Iterator[tuple[str, Callab
 @contextmanager
 def _in_process(data: Path, settings: Settings) -> Iterator[tuple[str, Callable[[httpx.Auth | None], httpx.Client]]]:
     # Late, so that a peer can be tested on a machine, or on a day, without our server.
-    from registry.app import create_app  # noqa: PLC0415
-    from registry.config import Settings as Configuration  # noqa: PLC0415
+    from registry.app import create_app
+    from registry.config import Settings as Configuration
 
     configuration = Configuration.load(environ=settings_as_environment({"data": data, **settings}))
     with in_process(create_app(configuration)) as transport:

@@ -168,13 +168,11 @@ class TestBasic:
         "header",
         [
             b"Basic",
-            b"Basic ",
             b"Basic !!!",
             b"Basic YWRtaW4=",
             b"Basic /w==",
             b"Basic AA==",
             b"Bearer",
-            b"Bearer ",
             b"Bearer x",
             b"Bearer a.b.c",
             b"Negotiate YII=",

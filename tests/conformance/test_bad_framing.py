@@ -3,12 +3,14 @@
 They need a socket. What is refused here may be refused by the HTTP server, below the registry, in any format.
 """
 
+import socket
+
 import pytest
 
 from tests.conformance.deployments import SOCKET, Deployment, Deployments
 from tests.support.client import RegistryClient
 from tests.support.images import digest_of
-from tests.support.wire import Answer, converse
+from tests.support.wire import Answer, converse, exchange
 
 SMUGGLED = b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 AMBIGUOUS = {
@@ -45,6 +47,12 @@ NO_REQUESTS = {
 def served(deployments: Deployments) -> Deployment:
     """An open registry on a socket."""
     return deployments.get(SOCKET, open=True)
+
+
+@pytest.fixture(scope="module")
+def guarded_socket(deployments: Deployments) -> Deployment:
+    """One with authentication."""
+    return deployments.get(SOCKET)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +119,29 @@ class TestAmbiguousRequests:
         except (BrokenPipeError, ConnectionResetError):
             answers = []
         assert [answer.status // 100 for answer in answers] in ([4], [])
+
+
+class TestAnswersBeforeTheBody:
+    """A refusal that needs no body comes before it."""
+
+    # Around the megabyte that a server may read past to save a connection, and far beyond.
+    @pytest.mark.parametrize("length", [100, 2**20 - 10, 2**20 + 10, 2**20 + 100_000, 2**24])
+    def test_the_connection_ends_only_where_the_answer_says_so(self, guarded_socket: Deployment, length: int) -> None:
+        """RFC 9112, section 9.6: a server that does not want to go on SHOULD send `Connection: close`.
+
+        Who reads no such word sends its next request, a POST among them, on a connection that is about to go.
+        """
+        digest = digest_of(bytes(length)).encode()
+        line = b"POST /v2/a/b/blobs/uploads/?digest=%s HTTP/1.1\r\n" % digest
+        head = line + b"Host: x\r\nContent-Length: %d\r\n\r\n" % length
+        with socket.create_connection(guarded_socket.address) as connection:
+            refused = exchange(connection, head + bytes(50))
+            assert refused is not None
+            assert refused.status == 401
+            if refused.headers.get("connection") != "close":
+                following = exchange(connection, bytes(length - 50) + b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert following is not None
+                assert following.status == 401
 
 
 class TestLyingLengths:

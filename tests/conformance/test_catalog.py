@@ -1,21 +1,29 @@
 """The catalog (`/v2/_catalog`): docker's list of repositories, paged as tags are."""
 
+import os
+
 import httpx
 import pytest
 
 from tests.conformance.claims import is_refused, is_relative
 from tests.support.client import RegistryClient
-from tests.support.images import tiny_image
+from tests.support.images import index
 
 ENDINGS = ["a", "a-b", "a/b", "a0", "b", "b/a", "c_d"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def repository() -> str:
+    """A name under which no other test makes a repository."""
+    return f"catalog-p{os.getpid()}"
+
+
+@pytest.fixture(scope="module")
 def names(registry: RegistryClient, repository: str) -> list[str]:
     """Repositories that stand next to each other in the catalog, in ASCII order."""
     names = sorted(f"{repository}/{ending}" for ending in ENDINGS)
     for name in reversed(names):
-        registry.push_image(name, tiny_image("listed"), "v1")
+        registry.push_image(name, index(), "v1")
     return names
 
 

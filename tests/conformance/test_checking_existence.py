@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.conformance.conftest import Standing
+from tests.conformance.deployments import Standing
 from tests.support.client import RegistryClient
 from tests.support.images import Blob, digest_of, random_bytes
 
@@ -73,6 +73,16 @@ class TestHeadEqualsGet:
         blob = Blob(random_bytes(repository, size))
         registry.push_blob(repository, blob)
         head, get = registry.blob(repository, blob.digest, "HEAD"), registry.blob(repository, blob.digest)
+        assert _lasting(head) == _lasting(get)
+
+    @pytest.mark.parametrize(
+        "endpoint", ["", "{name}/tags/list", "{name}/tags/list?n=1", "{name}/referrers/{digest}", "_catalog?n=1"]
+    )
+    def test_of_every_list(self, registry: RegistryClient, standing: Standing, endpoint: str) -> None:
+        """RFC 9110, section 9.3.2: the server SHOULD send the same header fields as for a GET."""
+        url = "/v2/" + endpoint.format(name=standing.repository, digest=standing.image.digest)
+        head, get = registry.request("HEAD", url), registry.request("GET", url)
+        assert (head.status_code, head.content) == (200, b"")
         assert _lasting(head) == _lasting(get)
 
     @pytest.mark.parametrize("absent", ["manifests/v2", f"manifests/{digest_of(b'-')}", f"blobs/{digest_of(b'-')}"])

@@ -28,6 +28,17 @@ class TestMounting:
         assert registry.request("GET", answer.headers["location"]).content == blob.data
         assert registry.blob(repository, blob.digest).content == blob.data
 
+    @pytest.mark.parametrize("data", [b"", b"{}"])
+    @pytest.mark.parametrize("is_named", [True, False])
+    def test_the_smallest_blobs_are_mounted_too(
+        self, registry: RegistryClient, repository: str, other_repository: str, data: bytes, *, is_named: bool
+    ) -> None:
+        """Field-notes, section 2: zero-byte blob through every path, `{}` blob."""
+        registry.push_blob(other_repository, Blob(data))
+        answer = registry.mount(repository, digest_of(data), other_repository if is_named else None)
+        assert answer.status_code == 201
+        assert registry.blob(repository, digest_of(data)).content == data
+
     def test_a_mount_names_the_digest(
         self, registry: RegistryClient, repository: str, other_repository: str, blob: Blob
     ) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conformance.claims import is_refused
-from tests.conformance.conftest import Standing
+from tests.conformance.deployments import Standing
 from tests.support.client import RegistryClient
 from tests.support.images import (
     DOCKER,
@@ -68,6 +68,13 @@ class TestPullingManifests:
         assert answer.headers["content-type"] == OCI_MANIFEST
         assert answer.content == standing.image.manifest
 
+    @pytest.mark.parametrize("encodings", ["gzip", "zstd, gzip", "identity;q=0, *"])
+    def test_a_manifest_is_never_encoded(self, registry: RegistryClient, standing: Standing, encodings: str) -> None:
+        """Its digest is that of the bytes on the wire, for whoever does not decode them."""
+        answer = registry.manifest(standing.repository, "v1", headers={"Accept-Encoding": encodings})
+        assert "content-encoding" not in answer.headers
+        assert answer.headers["content-length"] == str(len(standing.image.manifest))
+
     def test_a_query_that_a_proxy_would_use_changes_nothing(self, registry: RegistryClient, standing: Standing) -> None:
         """A registry MAY choose to ignore the `ns` query parameter (Registry Proxying)."""
         answer = registry.request("GET", f"/v2/{standing.repository}/manifests/v1", {"ns": "registry.example.org"})
@@ -88,11 +95,11 @@ class TestPullingManifests:
         assert is_refused(registry.manifest(repository, "v1"), 404, "NAME_UNKNOWN", "MANIFEST_UNKNOWN")
 
     def test_a_manifest_is_not_pulled_from_another_repository(
-        self, registry: RegistryClient, other_standing: Standing
+        self, registry: RegistryClient, repository: str, standing: Standing
     ) -> None:
         """Field-notes, section 4: no cross-repository read through dedupe."""
-        registry.push_image(other_repository, tiny_image("something else"), "v1")
-        assert is_refused(registry.manifest(other_repository, standing.image.digest), 404, "MANIFEST_UNKNOWN")
+        registry.push_image(repository, index(), "v1")
+        assert is_refused(registry.manifest(repository, standing.image.digest), 404, "MANIFEST_UNKNOWN")
 
     def test_a_blob_is_not_a_manifest(self, registry: RegistryClient, standing: Standing) -> None:
         """A manifest is a JSON document uploaded via the manifests endpoint (Definitions)."""
@@ -110,7 +117,7 @@ class TestRepositoryNames:
         self, registry: RegistryClient, repository: str, ending: str
     ) -> None:
         """Field-notes, section 2: names match the regular expression; the `-+` is often missed."""
-        name, made = f"{repository}/{ending}", tiny_image(ending[:20])
+        name, made = f"{repository}/{ending}", index(annotations={"made for": ending})
         registry.push_image(name, made, "v1")
         assert registry.manifest(name, "v1").content == made.manifest
 
@@ -119,7 +126,7 @@ class TestRepositoryNames:
         self, registry: RegistryClient, repository: str, ending: str
     ) -> None:
         """Names match the regular expression, which knows no reserved word."""
-        name, made = f"{repository}/{ending}", tiny_image(ending)
+        name, made = f"{repository}/{ending}", index(annotations={"made for": ending})
         registry.push_image(name, made, "v1")
         assert registry.manifest(name, "v1").content == made.manifest
         assert registry.tags(name).json()["tags"] == ["v1"]
@@ -130,7 +137,7 @@ class TestRepositoryNames:
     ) -> None:
         """Design, section 4: `alpine` and `library/alpine` are two repositories."""
         name = repository.replace("/", "-")
-        registry.push_image(name, tiny_image(name), "v1")
+        registry.push_image(name, index(), "v1")
         assert registry.manifest(f"library/{name}", "v1").status_code == 404
 
     @pytest.mark.parametrize(
@@ -163,7 +170,7 @@ class TestRepositoryNames:
     @pytest.mark.parametrize("tag", ["a", "A", "_", "0", "latest", "v1.2-rc_3", "_-.", "a" * 128, "Z" + "-" * 127])
     def test_a_tag_of_the_grammar_is_accepted(self, registry: RegistryClient, repository: str, tag: str) -> None:
         """A tag MUST be at most 128 characters in length and MUST match the regular expression."""
-        made = tiny_image("tags")
+        made = index(annotations={"made for": tag})
         registry.push_image(repository, made, tag)
         assert registry.manifest(repository, tag).content == made.manifest
         assert registry.tags(repository).json()["tags"] == [tag]

@@ -2,6 +2,7 @@
 
 import re
 
+import httpx
 import pytest
 
 from tests.conformance.claims import is_refused, is_relative
@@ -42,6 +43,12 @@ def blob(request: pytest.FixtureRequest) -> Blob:
     return Blob(CONTENTS[request.param])
 
 
+def post_then_put(registry: RegistryClient, repository: str, blob: Blob) -> httpx.Response:
+    """The answer to the PUT."""
+    location = registry.start_upload(repository).headers["location"]
+    return registry.close_upload(location, blob.digest, blob.data)
+
+
 class TestPostThenPut:
     """end-4a, then end-6."""
 
@@ -72,16 +79,14 @@ class TestPostThenPut:
 
     def test_a_put_of_the_whole_blob_completes_it(self, registry: RegistryClient, repository: str, blob: Blob) -> None:
         """Upon successful completion of the request, the response MUST have code 201 Created."""
-        location = registry.start_upload(repository).headers["location"]
-        answer = registry.close_upload(location, blob.digest, blob.data)
-        assert answer.status_code == 201
+        assert post_then_put(registry, repository, blob).status_code == 201
         assert registry.blob(repository, blob.digest).content == blob.data
 
     def test_the_location_of_a_completed_blob_can_be_pulled(
         self, registry: RegistryClient, repository: str, blob: Blob
     ) -> None:
         """The response MUST have a Location, with `<blob-location>` being a pullable blob URL."""
-        answer = registry.push_blob(repository, blob)
+        answer = post_then_put(registry, repository, blob)
         assert is_relative(answer.headers["location"])
         assert registry.request("GET", answer.headers["location"]).content == blob.data
         assert answer.headers["docker-content-digest"] == blob.digest
@@ -98,13 +103,13 @@ class TestPostThenPut:
     def test_the_first_push_makes_the_repository(self, registry: RegistryClient, repository: str) -> None:
         """A repository is a scope for API calls, not something made beforehand (Definitions)."""
         assert registry.tags(repository).status_code == 404
-        registry.push_blob(repository, Blob(b"first"))
+        assert post_then_put(registry, repository, Blob(b"first")).status_code == 201
         assert registry.blob(repository, digest_of(b"first")).status_code == 200
 
     def test_pushing_a_blob_twice_succeeds_twice(self, registry: RegistryClient, repository: str, blob: Blob) -> None:
         """distribution-spec, Layer Upload De-duplication: even in the case where both uploads are accepted."""
-        registry.push_blob(repository, blob)
-        assert registry.push_blob(repository, blob).status_code == 201
+        answers = [post_then_put(registry, repository, blob) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [201, 201]
         assert registry.blob(repository, blob.digest).content == blob.data
 
     def test_a_digest_that_is_not_of_the_content_is_refused(

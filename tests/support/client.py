@@ -89,7 +89,7 @@ class RegistryClient:
         """end-14."""
         return self.request("DELETE", location)
 
-    def push_manifest(  # noqa: PLR0913 - the endpoint has that many sides
+    def push_manifest(
         self,
         repository: str,
         reference: str,
@@ -144,10 +144,11 @@ class RegistryClient:
     # Set the scene
 
     def push_blob(self, repository: str, blob: Blob) -> httpx.Response:
-        """POST, then PUT; the answer to the PUT."""
-        session = self.start_upload(repository)
-        _insist(session, httpx.codes.ACCEPTED)
-        return _insist(self.close_upload(session.headers["location"], blob.digest, blob.data), httpx.codes.CREATED)
+        """One POST, and the PUT that a registry asks for which does not take that; the last answer."""
+        answer = self.push_at_once(repository, blob.digest, blob.data)
+        if answer.status_code == httpx.codes.ACCEPTED:
+            answer = self.close_upload(answer.headers["location"], blob.digest, blob.data)
+        return _insist(answer, httpx.codes.CREATED)
 
     def push_image(self, repository: str, image: Pushable, *references: str) -> httpx.Response:
         """Everything in it, then its manifest under each reference (none: its digest); the last answer."""

@@ -12,7 +12,7 @@ import json
 import random
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -164,7 +164,7 @@ def layer_of(files: Mapping[str, bytes], style: Style = OCI, algorithm: str = "s
     return Blob(packed, style.layer, algorithm), digest_of(held.getvalue())
 
 
-def tiny_image(  # noqa: PLR0913 - each argument is one member of the manifest
+def tiny_image(
     seed: str = "tiny",
     *,
     layers: int = 1,
@@ -217,6 +217,14 @@ def index(
     document: Document = {"schemaVersion": 2, "mediaType": style.index, "manifests": named}
     document |= _optional(artifactType=artifact_type, subject=subject, annotations=annotations)
     return TinyIndex(encode(document), style.index, children, algorithm)
+
+
+def padded(image: TinyImage, size: int) -> TinyImage:
+    """The same image with a manifest of exactly `size` bytes."""
+    document = image.document | {"annotations": {"padding": ""}}
+    missing = size - len(encode(document))
+    document["annotations"]["padding"] = "x" * missing
+    return replace(image, manifest=encode(document))
 
 
 def _layer(seed: str, number: int, size: int, style: Style, algorithm: str) -> tuple[Blob, str]:

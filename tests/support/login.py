@@ -46,20 +46,25 @@ class BearerLogin(httpx.Auth):
         self._tokens: dict[str, str] = {}
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """At most one token is fetched for a request: a second refusal is the server's answer."""
+        """As wide a token as the challenges ask for, twice at most: a mount without source is told its scope by the second."""
         place = self._place(request)
-        if place in self._tokens:
-            request.headers["Authorization"] = f"Bearer {self._tokens[place]}"
-        response = yield request
-        if response.status_code != httpx.codes.UNAUTHORIZED:
-            return
-        challenge = Challenge.of(response)
-        self._scopes[place] = self._scopes.get(place, frozenset()) | challenge.scopes
-        granted = yield challenge.token_request(self._login, self._scopes[place])
-        if granted.status_code == httpx.codes.OK:
+        for _ in range(2):
+            if place in self._tokens:
+                request.headers["Authorization"] = f"Bearer {self._tokens[place]}"
+            response = yield request
+            if response.status_code != httpx.codes.UNAUTHORIZED:
+                return
+            challenge = Challenge.of(response)
+            known = self._scopes.get(place)
+            self._scopes[place] = (known or frozenset()) | challenge.scopes
+            if self._scopes[place] == known:
+                return
+            granted = yield challenge.token_request(self._login, self._scopes[place])
+            if granted.status_code != httpx.codes.OK:
+                return
             self._tokens[place] = granted.json()["token"]
-            request.headers["Authorization"] = f"Bearer {self._tokens[place]}"
-            yield request
+        request.headers["Authorization"] = f"Bearer {self._tokens[place]}"
+        yield request
 
     @staticmethod
     def _place(request: httpx.Request) -> str:

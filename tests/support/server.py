@@ -43,7 +43,7 @@ class ServerFailed(RuntimeError):
 class RunningServer:
     """`entrepot serve` on a free loopback port, over one data folder; a process group of its own."""
 
-    def __init__(  # noqa: PLR0913 - every argument is a different choice of its operator
+    def __init__(
         self,
         data: Path,
         settings: Mapping[str, Setting] | None = None,

@@ -58,3 +58,27 @@ def _answers(received: bytes) -> list[Answer]:
         found.append(Answer(int(status.split()[1]), headers, rest[:length]))
         received = rest[length:]
     return found
+
+
+def exchange(connection: socket.socket, sent: bytes) -> Answer | None:
+    """Send bytes on a connection that goes on, and read one answer; None when the server has closed it."""
+    connection.settimeout(LONGEST_WAIT)
+    received = bytearray()
+    try:
+        connection.sendall(sent)
+        while not _is_whole(bytes(received)):
+            piece = connection.recv(65536)
+            if not piece:
+                return None
+            received += piece
+    except (BrokenPipeError, ConnectionResetError):
+        return None
+    return _answers(bytes(received))[0]
+
+
+def _is_whole(received: bytes) -> bool:
+    head, end, rest = received.partition(b"\r\n\r\n")
+    if not end:
+        return False
+    fields = head.lower().partition(b"content-length:")[2]
+    return len(rest) >= int(fields.partition(b"\r\n")[0] or 0)
