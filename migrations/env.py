@@ -23,7 +23,7 @@ def run() -> None:
 
 def _leave_transactions_to_us(driver: object, _record: object) -> None:
     # The driver would commit before every CREATE TABLE; SQLite itself has no trouble with DDL in a transaction.
-    driver.isolation_level = None  # type: ignore[attr-defined]  sqlite3.Connection, behind the driver's protocol
+    driver.isolation_level = None  # type: ignore[attr-defined] # sqlite3.Connection, behind the driver's protocol
 
 
 def _begin(connection: sa.Connection) -> None:

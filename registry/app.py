@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -95,6 +96,9 @@ def create_app_from_environ() -> Application:
     """The same for one worker of several: the settings as its parent passed them on, the folder already prepared."""
     settings = Settings.load(environ=os.environ)
     log.configure(settings.log_format, settings.log_level)
+    # Threads that hash and write come back for the interpreter after each call into the kernel; by default they would
+    # wait 5 ms for it, each time, behind the event loop.
+    sys.setswitchinterval(0.0005)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     # Connections, and files kept open for reading, soon are more than the thousand of old.
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -89,11 +89,12 @@ class BlobService:
             repository = tx.repositories.find(name)
             if repository is None:
                 raise BlobUnknown(digest=str(digest))
-            holders = [] if self.sparse else tx.manifests.holders(repository, ContentKind.BLOB, digest)
-            if holders and tx.links.find(repository, digest):
-                raise NotAllowed(digest=str(digest), referencedBy=str(holders[0]))
             if not tx.links.hide(repository, digest):
                 raise BlobUnknown(digest=str(digest))
+            holders = [] if self.sparse else tx.manifests.holders(repository, ContentKind.BLOB, digest)
+            if holders:
+                # Raised inside the transaction: the link is as visible as it was.
+                raise NotAllowed(digest=str(digest), referencedBy=str(holders[0]))
             tx.journal.review(repository, ContentKind.BLOB, digest, tx.now)
             tx.journal.event(Action.DELETE_BLOB, repository, caller, digest)
 

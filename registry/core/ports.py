@@ -75,7 +75,7 @@ class Accounts(Protocol):
     """Who there is, what proves it, and the keys that sign for it."""
 
     def find(self, name: str) -> Caller | None:
-        """The principal of this name, unless disabled."""
+        """The principal of this name, disabled or not: to act for it, ask for its credential."""
         ...
 
     def add(self, name: str, kind: str, *, is_admin: bool = False) -> Caller: ...

@@ -18,7 +18,7 @@ from registry.metadata.schema import credential, generation, principal, setting,
 from registry.metadata.statements import Row
 
 _PRINCIPAL: Final = sa.select(principal.c.id, principal.c.name, principal.c.is_admin, principal.c.kind).where(
-    principal.c.name == p("name"), principal.c.disabled_at.is_(None)
+    principal.c.name == p("name")
 )
 _ADD_PRINCIPAL: Final = (
     sa.insert(principal)
@@ -73,7 +73,7 @@ class Accounts:
         self._moment = moment
 
     def find(self, name: str) -> Caller | None:
-        """The principal of this name, unless disabled."""
+        """The principal of this name, disabled or not: to act for it, ask for its credential."""
         row = self._moment.first(_PRINCIPAL, name=name)
         return Caller(row[0], row[1], bool(row[2]), is_anonymous=row[3] == "anonymous") if row else None
 

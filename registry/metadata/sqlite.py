@@ -44,6 +44,8 @@ class Connection:
         self._driver.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         self._driver.execute("PRAGMA foreign_keys = ON")
         self._driver.execute("PRAGMA synchronous = FULL")
+        # What a savepoint remembers need not see a disk.
+        self._driver.execute("PRAGMA temp_store = MEMORY")
         self._driver.execute(f"PRAGMA cache_size = -{cache}")
         if writes:
             self._driver.execute("PRAGMA journal_mode = WAL")
@@ -140,10 +142,8 @@ class SqliteMetadata:
                 while self._queue and len(group) < _MOST_TOGETHER:
                     group.append(self._queue.popleft())
                 self._run(group)
-        except Exception:
-            # Whose fault it was nobody knows: each has its own transaction, and its own error.
-            for waiting in group or self._next():
-                self._write_alone(waiting)
+        except Exception as error:
+            self._after(error, group or self._next())
         except BaseException as error:
             group = group or self._next()
             for waiting in group:
@@ -152,6 +152,15 @@ class SqliteMetadata:
         finally:
             for waiting in group:
                 waiting.done = True
+
+    def _after(self, error: Exception, group: list[_Waiting]) -> None:
+        if len(group) == 1 and not _is_busy(error):
+            group[0].error = _translated(error)
+            group[0].done = True
+            return
+        # Whose fault it was nobody knows: each gets its own transaction, and its own error.
+        for waiting in group:
+            self._write_alone(waiting)
 
     def _next(self) -> list[_Waiting]:
         return [self._queue.popleft()] if self._queue else []
@@ -172,6 +181,10 @@ class SqliteMetadata:
 
     def _run(self, group: list[_Waiting]) -> None:
         self._transaction.begin(_now())
+        if len(group) == 1:
+            # Its error ends the transaction: no savepoint, which would have every page copied before it is changed.
+            group[0].result = group[0].work(self._transaction)
+            return
         for waiting in group:
             self._run_one(waiting)
 

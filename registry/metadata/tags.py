@@ -36,6 +36,7 @@ _SET: Final = (
         index_elements=["repository_id", "name"],
         set_={each: sa.literal_column(f"excluded.{each}") for each in ("manifest_id", "set_at", "set_by")},
     )
+    .returning(tag.c.manifest_id)
 )
 _CLOSE: Final = sa.delete(tag).where(tag.c.repository_id == p("repository"), tag.c.name == p("name"))
 _NAMES_OF: Final = (
@@ -65,9 +66,7 @@ class Tags:
         former = self._moment.first(_FIND, repository=repository.id, name=tag.text)
         if former and former[0] == digest.packed:
             return False
-        if former:
-            self._remember(repository, tag, former, by)
-        self._moment.run(
+        moved = self._moment.run(
             _SET,
             repository=repository.id,
             name=tag.text,
@@ -75,7 +74,9 @@ class Tags:
             set_at=self._moment.micros,
             set_by=by.principal,
         )
-        return True
+        if moved and former:
+            self._remember(repository, tag, former, by)
+        return bool(moved)
 
     def close(self, repository: Repository, tag: Tag, by: Caller) -> Digest | None:
         """End the tag's present interval; what it pointed to."""

@@ -65,11 +65,11 @@ _ACKNOWLEDGE: Final = (
     .values({each: p(each) for each in ("offset", "algorithm", "hash_format", "hash_state", "expires_at")})
     .returning(upload.c.id)
 )
-# The session lets go of its object, which belongs to the blob from now on.
+# The session lets go of its object, which belongs to the blob from now on: nobody may write to it, us included.
 _FINISH: Final = (
     sa.update(upload)
     .where(*_MINE)
-    .values(finished=p("finished"), object_id=sa.null(), expires_at=p("expires_at"))
+    .values(finished=p("finished"), object_id=sa.null(), expires_at=p("expires_at"), epoch=upload.c.epoch + 1)
     .returning(upload.c.id)
 )
 _REMOVE: Final = (

@@ -36,6 +36,8 @@ from registry.server.reading import Reading
 
 _SURPLUS = 64 * 1024
 """What is read after a connection's last request, so that its closing is noticed while that is being answered."""
+_AHEAD = 8
+"""Requests in line with which reading goes on, for the same reason."""
 _logger = logging.getLogger(__name__)
 
 
@@ -210,7 +212,8 @@ class HttpProtocol(Reading):
         if self.transport.is_closing():
             return
         full = self.latest is not None and self.latest.inlet.full
-        if self.lingering or not (self.half_closed or self.line or full or self.surplus > _SURPLUS):
+        crowded = len(self.line) > _AHEAD
+        if self.lingering or not (self.half_closed or crowded or full or self.surplus > _SURPLUS):
             self.flow.resume_reading()
         else:
             self.flow.pause_reading()

@@ -29,15 +29,17 @@ def listen(host: str, port: int, *, shares: int, backlog: int) -> list[list[sock
         for family, address in _addresses(host, port):
             given = by_address[0][0].getsockname()[1] if by_address else port
             try:
-                by_address.append(_bind(family, (address[0], given, *address[2:]), shares, undo))
+                bound = _bind(family, (address[0], given, *address[2:]), shares)
             except OSError as error:
                 if error.errno not in _ABSENT:
                     raise
                 absent = error
+            else:
+                by_address.append([undo.enter_context(one) for one in bound])
         if absent is not None and not by_address:
             raise absent
-        for bound in chain(*by_address):
-            bound.listen(backlog)
+        for one in chain(*by_address):
+            one.listen(backlog)
         undo.pop_all()
     return [list(share) for share in zip(*by_address, strict=True)]
 
@@ -47,18 +49,17 @@ def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, Address
     return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
 
 
-def _bind(family: socket.AddressFamily, address: Address, shares: int, undo: ExitStack) -> list[socket.socket]:
-    # The first is bound alone, so that a port in use is an error even if its user would share; only then it is opened
-    # to the others.
-    first = undo.enter_context(_socket(family))
-    first.bind(address)
-    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shares > 1)
-    sockets = [first]
-    for _ in range(shares - 1):
-        another = undo.enter_context(_socket(family))
-        another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        another.bind(first.getsockname())
-        sockets.append(another)
+def _bind(family: socket.AddressFamily, address: Address, shares: int) -> list[socket.socket]:
+    with ExitStack() as undo:
+        sockets = [undo.enter_context(_socket(family)) for _ in range(shares)]
+        # The first is bound alone, so that a port in use is an error even if its user would share; only then is it
+        # opened to the others.
+        sockets[0].bind(address)
+        for one in sockets if shares > 1 else []:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        for another in sockets[1:]:
+            another.bind(sockets[0].getsockname())
+        undo.pop_all()
     return sockets
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -79,7 +80,7 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 backlog=serving.backlog,
-                timeout_graceful_shutdown=round(serving.drain.total_seconds()),
+                timeout_graceful_shutdown=math.ceil(serving.drain.total_seconds()),
                 ssl_certfile=serving.tls_cert,
                 ssl_keyfile=serving.tls_key,
             )
