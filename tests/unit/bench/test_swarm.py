@@ -82,6 +82,14 @@ def test_what_was_asked_is_waited_for_when_the_time_is_up() -> None:
     assert tally.answers == 1
 
 
+def test_the_last_answer_is_looked_at_as_any_other() -> None:
+    with (
+        serving(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n") as target,
+        pytest.raises(WrongAnswer, match="expected 200, got 404"),
+    ):
+        converse(target, [conversation(Same("GET", "/", 5), target)], 0)
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [

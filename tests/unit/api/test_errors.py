@@ -1,0 +1,51 @@
+"""Errors, rendered: the specification's document, whatever an error carries."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from registry.api.errors import refusal, render
+from registry.api.messages import text
+from registry.oci import errors
+from registry.oci.errors import Busy, ManifestInvalid, NameInvalid, RegistryError
+
+ERRORS = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, RegistryError)]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_every_error_is_a_document_of_the_specification(error: type[RegistryError]) -> None:
+    answer = render(error(name="x"), ((b"x-more", b"1"),))
+    assert isinstance(answer.body, bytes)
+    assert answer.status == error.status
+    document = {"code": error.code.value, "message": error.message, "detail": {"name": "x"}}
+    assert json.loads(answer.body) == {"errors": [document]}
+    headers = dict(answer.headers)
+    assert headers[b"content-type"] == b"application/json"
+    assert headers[b"content-length"] == str(len(answer.body)).encode()
+    assert headers[b"x-more"] == b"1"
+
+
+def test_an_error_without_detail_has_none() -> None:
+    assert b"detail" not in bytes(render(NameInvalid()).body)  # type: ignore[arg-type] # bytes, as above
+
+
+def test_only_who_is_too_many_is_told_when_to_come_back() -> None:
+    assert [each for each in ERRORS if b"retry-after" in dict(render(each()).headers)] == [Busy]
+
+
+def test_a_detail_that_is_not_json_is_told_as_text() -> None:
+    answer = render(ManifestInvalid(reason=ValueError("x"), lone="\ud800", tags=("a",)))
+    assert isinstance(answer.body, bytes)
+    detail = json.loads(answer.body)["errors"][0]["detail"]
+    assert detail == {"reason": "x", "lone": "\ud800", "tags": ["a"]}
+
+
+def test_a_code_beyond_the_list_can_be_told_when_we_fail() -> None:
+    assert json.loads(bytes(refusal(500, "UNKNOWN", "no").body))["errors"] == [{"code": "UNKNOWN", "message": "no"}]  # type: ignore[arg-type] # bytes, as above
+
+
+@pytest.mark.parametrize("value", ["a\r\nset-cookie: x", "é", "\N{SNOWMAN}", "\ud800"])
+def test_no_header_value_leaves_ascii(value: str) -> None:
+    assert text(value).isascii()

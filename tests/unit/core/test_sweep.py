@@ -1,0 +1,118 @@
+"""Sweeping: what is over is ended, what nobody names leaves the store, and a sweep that dies is done again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from registry.core import sweep
+from registry.core.sweep import Swept
+from registry.metadata.objects import Objects
+from registry.oci.digest import Digest
+from registry.oci.errors import UploadTakenOver
+from tests.unit.core.conftest import Clock
+from tests.unit.core.house import APP, House
+
+BIG = bytes(9000)
+SECOND = timedelta(seconds=1)
+
+
+def stored(house: House) -> int:
+    """How many objects the store holds, whatever the rows say."""
+    objects = getattr(house.store, "_objects", None)
+    return len(objects) if objects is not None else sum(each.is_file() for each in house.folder.glob("blobs/*/*"))
+
+
+def test_an_idle_session_ends_when_its_time_has_come(house: House, clock: Clock) -> None:
+    uuid = house.begin()
+    sending = house.receive(uuid)
+    sending.append([BIG])
+    clock.turn(house.expiry - SECOND)
+    assert house.sweeper.run() == Swept(0, 0)
+    clock.turn(SECOND)
+    assert house.sweeper.run() == Swept(1, 1)
+    assert (house.uploads.peek(APP, uuid, house.admin), stored(house), house.states()) == (None, 0, [])
+    with pytest.raises(UploadTakenOver):
+        sending.append([BIG])
+
+
+def test_a_finished_session_is_kept_an_hour_and_its_blob_for_good(house: House, clock: Clock) -> None:
+    uuid = house.begin()
+    reception = house.receive(uuid)
+    reception.append([BIG])
+    reception.commit(Digest.of(BIG), house.admin)
+    clock.turn(timedelta(hours=1) - SECOND)
+    house.sweeper.run()
+    assert house.uploads.finished(APP, uuid, house.admin) == Digest.of(BIG)
+    clock.turn(SECOND)
+    assert house.sweeper.run() == Swept(1, 0)
+    assert house.uploads.finished(APP, uuid, house.admin) is None
+    assert house.content(Digest.of(BIG)) == BIG
+
+
+def test_a_doomed_object_stays_for_who_may_be_reading_it(house: House, clock: Clock) -> None:
+    house.delete_delay = timedelta(minutes=10)
+    house.crash()
+    for _ in range(2):
+        house.push_blob(BIG, large=True)
+    clock.turn(house.delete_delay - SECOND)
+    assert house.sweeper.run() == Swept(0, 0)
+    assert stored(house) == 2
+    clock.turn(SECOND)
+    assert house.sweeper.run() == Swept(0, 1)
+    assert (stored(house), house.states()) == (1, ["live"])
+    assert house.content(Digest.of(BIG)) == BIG
+
+
+def test_a_sweep_that_died_between_the_object_and_its_row_is_done_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.uploads.cancel(APP, cancelled(house), house.admin)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Objects, "forget", die)
+        with pytest.raises(KeyboardInterrupt):
+            house.sweeper.run()
+    assert (stored(house), house.states()) == (0, ["doomed"])
+    house.crash()
+    assert house.sweeper.run() == Swept(0, 1)
+    assert house.states() == []
+
+
+def test_a_store_that_fails_keeps_the_row(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.uploads.cancel(APP, cancelled(house), house.admin)
+
+    def fail(*_: object) -> None:
+        raise OSError("the disk is absent")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(house.store), "delete", fail)
+        with pytest.raises(OSError, match="absent"):
+            house.sweeper.run()
+    assert house.states() == ["doomed"]
+    assert house.sweeper.run() == Swept(0, 1)
+
+
+def test_everything_that_is_due_goes_batch_by_batch(
+    house: House, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "_BATCH", 2)
+    for _ in range(5):
+        cancelled(house)
+    house.push_blob(BIG, large=True)
+    clock.turn(house.expiry)
+    assert house.sweeper.run() == Swept(6, 5)
+    assert (house.states(), stored(house)) == (["live"], 1)
+
+
+def cancelled(house: House) -> str:
+    """A session with bytes, to be ended."""
+    uuid = house.begin()
+    reception = house.receive(uuid)
+    reception.append([BIG])
+    reception.close()
+    return uuid
