@@ -24,11 +24,16 @@ migrate: $(VENV)/.runtime ## bring the database up to date; takes DATA= CONFIG=
 	@exec $(BIN)/entrepot migrate $(call given,DATA,--data) $(call given,CONFIG,--config)
 
 # The system tests drive whole daemons and go alone; the others share the cores. Both halves run, whatever the first says.
+# What ARGS names is run as it is named.
 test: $(VENV)/.dev ## run every test that this machine can run; takes REQUIRE_ALL=1 and ARGS= for pytest
-	@status=0; \
-	$(BIN)/python -m pytest -n 2 --ignore=tests/system $(ARGS) || status=$$?; \
-	$(BIN)/python -m pytest tests/system $(ARGS) || status=$$?; \
+ifdef ARGS
+	$(BIN)/python -m pytest $(ARGS)
+else
+	@status=0; set -x; \
+	$(BIN)/python -m pytest -n 2 --ignore=tests/system || status=$$?; \
+	$(BIN)/python -m pytest tests/system || status=$$?; \
 	exit $$status
+endif
 
 check: $(VENV)/.dev ## format, lint, types, the arrows between rooms, and whether the documents tell the truth
 	$(BIN)/ruff format --check .

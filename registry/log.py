@@ -33,3 +33,5 @@ def configure(form: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    # That a worker has started is told by the greeting, or by its absence.
+    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.getLogger().level))

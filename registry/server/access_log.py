@@ -93,6 +93,8 @@ class AccessLog:
             self._timer.cancel()
             self._timer = None
         lines, self._lines, self._size = self._lines, [], 0
+        if not lines:
+            return
         try:
             for piece in self._pieces(lines):
                 _write(self._file, piece.encode())

@@ -106,7 +106,8 @@ class Cycle(RequestResponseCycle):
         try:
             await super().send(message)
         finally:
-            self.transport.settle(keep=self.expected_content_length > WHOLE and self.scope["method"] != "HEAD")
+            has_body = bool(self.expected_content_length or self.chunked_encoding) and self.scope["method"] != "HEAD"
+            self.transport.settle(keep=has_body)
         self.status = cast("Message", message).get("status")
 
     async def _send_file(self, message: Message) -> None:

@@ -11,9 +11,12 @@ is refused here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 _TOLD_ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+# Every host and port (RFC 3986, 3.2.2), and nothing that would end the authority of a URL; it may be empty.
+_HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=:%\[\]-]*")
 HEAD_TOO_LARGE = "the header fields are too large"
 
 
@@ -51,6 +54,8 @@ def _length(version: str, told: dict[bytes, bytes]) -> int | None:
         raise Refusal(505, f"HTTP/{version} is not spoken here")
     if version == "1.1" and b"host" not in told:
         raise Refusal(400, "no host field")
+    if not _HOST.fullmatch(told.get(b"host", b"")):
+        raise Refusal(400, "invalid host field")
     if b"transfer-encoding" in told:
         _check_chunked(version, told)
         return None

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from registry.server.sendfile import FileSend, read
 
 _COPIED = 256 * 1024
+_JOINED = 16 * 1024
 
 
 class Outlet(asyncio.Transport):
@@ -47,10 +48,19 @@ class Outlet(asyncio.Transport):
         if self._corked:
             self._head += data
             return
-        if self._head:
-            self._uncork()
         self._sent += len(data)
-        self._transport.write(data)
+        if self._head:
+            self._write_with_head(data)
+        else:
+            self._transport.write(data)
+
+    def _write_with_head(self, data: bytes | bytearray | memoryview) -> None:
+        # One system call and, if it is small, one packet; uvloop, too, sends each write at once.
+        head = self._take_head()
+        if len(data) < _JOINED:
+            self._transport.write(head + data)
+        else:
+            self._transport.writelines([head, data])
 
     def close(self) -> None:
         """End the connection after what was written."""
@@ -71,7 +81,7 @@ class Outlet(asyncio.Transport):
         self._corked = True
 
     def settle(self, *, keep: bool) -> None:
-        """The head is written. To `keep` it is worth it when a file may follow before the event loop turns again."""
+        """The head is written. To `keep` it is worth it when a body follows, but no longer than the event loop's turn."""
         self._corked = False
         if keep:
             self._uncorking = self._loop.call_soon(self._uncork)

@@ -80,9 +80,8 @@ class HttpProtocol(Reading):
         self.watch.discard(self)
         if self.answering is not None:
             self._log_cycle(self.answering, aborted=True)
-        for cycle in self._unanswered():
-            cycle.cut()
-        self.answering = None
+            self.answering.cut()
+            self.answering = None
         self.line.clear()
         self.outlet.lost()
 
@@ -151,13 +150,12 @@ class HttpProtocol(Reading):
         if cycle is not None:
             self._log_cycle(cycle)
             if cycle.inlet.size or not cycle.inlet.whole:
-                self.drained = cycle.inlet.size
+                # Counted from here on: by what was still to come, the head has promised to keep the connection or not.
+                self.drained = 0
                 cycle.inlet.discard()
         if self.lingering or self.transport.is_closing():
             return
-        if self.drained > self.limits.drained:
-            self.linger()
-        elif self.line:
+        if self.line:
             self._answer(self.line.popleft())
         elif self.refusal is not None:
             self._send_refusal(self.refusal, None)

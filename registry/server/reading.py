@@ -39,8 +39,6 @@ class Reading(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        # uvicorn lets bytes after `Connection: close` be parsed; here they are not read as a request by anybody.
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=False)
         self.latest: Cycle | None = None
         self.deaf = False
         self.in_head = True
@@ -118,6 +116,7 @@ class Reading(HttpToolsProtocol):
         if self.latest is not None and not self.latest.keep_alive:
             self.deaf = True
         if self.deaf:
+            # uvicorn has llhttp read on after `Connection: close`; nobody here does.
             raise Refusal(400, "request after the last one")
         super().on_message_begin()
         self.in_head = True

@@ -1,0 +1,51 @@
+"""Each library of others has one home (house style): a room that hides it from all the others."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+
+from tests.architecture.tree import PROJECT, imported, module_name, python_files, room
+
+# The table: an import name, and the rooms that may say it.
+HOMES = {
+    "alembic": {"registry.metadata"},
+    "click": {"registry.cli"},
+    "cryptography": {"registry.auth"},
+    "httptools": {"registry.server"},
+    "jinja2": {"registry.web"},
+    "jwt": {"registry.auth"},
+    "markupsafe": {"registry.web"},
+    "passlib": {"registry.auth"},
+    "sqlalchemy": {"registry.metadata"},
+    "starlette": {"registry.api", "registry.web", "registry.app"},
+    "structlog": {"registry.api", "registry.app", "registry.log"},
+    "uvicorn": {"registry.server"},
+}
+# Needed at run time, and never imported by us: passlib's argon2id, and the event loop that uvicorn is told to use.
+NEVER_IMPORTED = {"argon2-cffi", "uvloop"}
+
+
+def test_each_library_is_imported_only_at_home() -> None:
+    strays = [
+        f"{module_name(path)} imports {name}"
+        for path in python_files("registry")
+        for name in imported(path) - sys.stdlib_module_names - {"registry"}
+        if room(module_name(path)) not in HOMES.get(name, set())
+    ]
+    assert not strays
+
+
+def test_every_library_in_the_table_is_used_in_each_of_its_homes() -> None:
+    used = {(name, room(module_name(path))) for path in python_files("registry") for name in imported(path)}
+    unused = {(name, home) for name, homes in HOMES.items() for home in homes} - used
+    assert not unused
+
+
+def test_the_dependencies_are_the_libraries_of_the_table() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    depended = {line.partition(">")[0] for line in project["dependencies"]}
+    distributions = packages_distributions()
+    owning = {distribution.lower() for name in HOMES for distribution in distributions[name]}
+    assert owning == depended - NEVER_IMPORTED
