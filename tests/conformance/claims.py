@@ -36,6 +36,8 @@ def keeps_every_promise(answer: httpx.Response) -> None:
     if answer.request.url.path.startswith("/v2/"):
         # Field-notes, section 1: containerd offers encodings for blobs too, and no content may be encoded.
         assert answer.headers.get("content-encoding") in NOT_COMPRESSED, asked
+        # distribution-spec, Error Codes: a 429 SHOULD include a Retry-After header.
+        assert answer.status_code != 429 or answer.headers["retry-after"], asked
         _warnings_are_in_form(answer.headers.get_list("warning"))
         if answer.status_code >= 400 and answer.request.method != "HEAD":
             answer.read()

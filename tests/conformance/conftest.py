@@ -57,6 +57,14 @@ def public(request: pytest.FixtureRequest, deployments: Deployments) -> Deployme
 
 
 @pytest.fixture
+def private(guarded: Deployment, repository: str) -> TinyImage:
+    """An image pushed as `repository:v1`."""
+    made = tiny_image(repository)
+    guarded.client().push_image(repository, made, "v1")
+    return made
+
+
+@pytest.fixture
 def repository() -> str:
     """A repository that does not exist yet."""
     return f"conformance/p{os.getpid()}-{next(_numbers)}"

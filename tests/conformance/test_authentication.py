@@ -50,14 +50,6 @@ def stranger(guarded: Deployment) -> RegistryClient:
     return guarded.anonymous()
 
 
-@pytest.fixture
-def private(admin: RegistryClient, repository: str) -> TinyImage:
-    """An image pushed as `repository:v1`, which strangers may not see."""
-    made = tiny_image(repository)
-    admin.push_image(repository, made, "v1")
-    return made
-
-
 def ask(client: RegistryClient, repository: str, endpoint: str, session: str = "none") -> httpx.Response:
     """A request without a body to one of the endpoints above."""
     method, _, target = endpoint.format(session=session).partition(" ")

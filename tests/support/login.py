@@ -46,7 +46,7 @@ class BearerLogin(httpx.Auth):
         self._tokens: dict[str, str] = {}
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """As wide a token as the challenges ask for, twice at most: a mount without source is told its scope by the second."""
+        """As wide a token as challenges ask for, twice at most: a mount without source learns its second scope late."""
         place = self._place(request)
         for _ in range(2):
             if place in self._tokens:
