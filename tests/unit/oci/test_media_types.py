@@ -7,7 +7,9 @@ import pytest
 from registry.oci import media_types
 
 
-@pytest.mark.parametrize("text", sorted({*media_types.INDEXES, *media_types.IMAGES, *media_types.OBSOLETE, "a/b", "1/2+x-y.z"}))
+@pytest.mark.parametrize(
+    "text", sorted({*media_types.INDEXES, *media_types.IMAGES, *media_types.OBSOLETE, "a/b", "1/2+x-y.z"})
+)
 def test_a_media_type_is_two_restricted_names(text: str) -> None:
     assert media_types.is_media_type(text)
 
