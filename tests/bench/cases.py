@@ -1,0 +1,111 @@
+"""The table of cases: what is asked, and how many times the distribution registry's rate it is meant to reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from tests.bench.checks import same_bytes, same_facts, same_ranges
+from tests.bench.flows import Flow, Ranges, Same
+from tests.bench.material import MANIFEST_TYPE, SMALL, Material
+from tests.bench.pulling import Asking, Downloading, PagingTags
+from tests.bench.pushing import Pushing, PushingSmallBlobs, PuttingManifests
+from tests.bench.seed import hold_blob, hold_manifest
+from tests.bench.target import Target
+from tests.bench.transfers import push_monolithic, push_streamed
+from tests.bench.work import REPOSITORY, Work
+
+ACCEPT = {"Accept": MANIFEST_TYPE}
+IMAGE = "bench/image"
+TAG = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A row: its name on the command line, its title in the report, the ratio wanted, and the work."""
+
+    name: str
+    title: str
+    wanted: float
+    work: Work
+
+
+def all_cases(connections: Sequence[int]) -> tuple[Case, ...]:
+    """Every case; requests for manifests and for the facts of blobs once for each number of connections."""
+    some = connections[0]
+    return (
+        *_each("manifest-get-tag", "GET manifest by tag", 3, manifest_by_tag, connections),
+        *_each("manifest-get-digest", "GET manifest by digest", 3, manifest_by_digest, connections),
+        *_each("manifest-head", "HEAD manifest", 3, manifest_facts, connections),
+        *_each("blob-head", "HEAD blob", 2.5, blob_facts, connections),
+        *_each("blob-get-4k", "GET blob of 4 KiB", 10, small_blob, [some]),
+        *_each("blob-range-4k", "GET range of 4 KiB", 20, blob_ranges, [some]),
+        Case("blob-get-medium", "GET blob of 64 MiB, 8 connections", 1.5, Downloading(lambda made: made.medium, 8)),
+        Case("blob-get-large", "GET blob of 1 GiB, 2 connections", 1.5, Downloading(lambda made: made.large, 2)),
+        Case("push-streamed-1", "push 256 MiB by PATCH, 1 stream", 1.5, Pushing(push_streamed, 1)),
+        Case("push-streamed-4", "push 256 MiB by PATCH, 4 streams", 1.5, Pushing(push_streamed, 4)),
+        Case("push-monolithic-1", "push 256 MiB by PUT, 1 stream", 1.5, Pushing(push_monolithic, 1)),
+        Case("push-monolithic-4", "push 256 MiB by PUT, 4 streams", 1.5, Pushing(push_monolithic, 4)),
+        Case("small-blobs", f"push 1000 blobs of 4 KiB, {some} connections", 2.5, PushingSmallBlobs(some)),
+        Case("manifest-put", f"PUT manifest, new tag, {some} connections", 4, PuttingManifests(some)),
+        Case("tag-page", f"page of 100 in 100 000 tags, {some} connections", 100, PagingTags(some)),
+    )
+
+
+def chosen(cases: Iterable[Case], names: Sequence[str]) -> tuple[Case, ...]:
+    """Those whose name begins with one of `names`, or all. Raises: ValueError, with every name there is."""
+    cases = tuple(cases)
+    for name in names:
+        if not any(case.name.startswith(name) for case in cases):
+            raise ValueError(f"no case is called {name}; there are: {', '.join(case.name for case in cases)}")
+    return tuple(case for case in cases if not names or case.name.startswith(tuple(names)))
+
+
+def manifest_by_tag(target: Target, material: Material) -> Flow:
+    return _manifest(target, material, "GET", TAG)
+
+
+def manifest_by_digest(target: Target, material: Material) -> Flow:
+    return _manifest(target, material, "GET", material.image.digest)
+
+
+def manifest_facts(target: Target, material: Material) -> Flow:
+    return _manifest(target, material, "HEAD", TAG)
+
+
+def blob_facts(target: Target, material: Material) -> Flow:
+    """Of a layer, not of a small blob, which a registry may keep elsewhere."""
+    blob, path = material.medium, f"/v2/{REPOSITORY}/blobs/{material.medium.digest}"
+    hold_blob(target, REPOSITORY, blob)
+    same_facts(target, path, blob.digest, blob.length)
+    return Same("HEAD", path, blob.length)
+
+
+def small_blob(target: Target, material: Material) -> Flow:
+    blob = material.image.blobs[-1]
+    hold_blob(target, REPOSITORY, blob)
+    path = f"/v2/{REPOSITORY}/blobs/{blob.digest}"
+    same_bytes(target, path, blob.digest, blob.length)
+    return Same("GET", path, blob.length)
+
+
+def blob_ranges(target: Target, material: Material) -> Flow:
+    blob, path = material.medium, f"/v2/{REPOSITORY}/blobs/{material.medium.digest}"
+    hold_blob(target, REPOSITORY, blob)
+    same_ranges(target, path, material, blob.length, SMALL)
+    return Ranges(path, blob.length, SMALL)
+
+
+def _manifest(target: Target, material: Material, method: str, reference: str) -> Flow:
+    image, path = material.image, f"/v2/{IMAGE}/manifests/{reference}"
+    hold_manifest(target, IMAGE, image, TAG)
+    check = same_bytes if method == "GET" else same_facts
+    check(target, path, image.digest, len(image.content), ACCEPT)
+    return Same(method, path, len(image.content), ACCEPT)
+
+
+def _each(
+    name: str, title: str, wanted: float, arrange: Callable[[Target, Material], Flow], connections: Sequence[int]
+) -> list[Case]:
+    titled = "{}, {} connections".format
+    return [Case(f"{name}-{count}", titled(title, count), wanted, Asking(arrange, count)) for count in connections]
