@@ -49,6 +49,8 @@ class Connection:
         self._driver.execute(f"PRAGMA cache_size = -{cache}")
         if writes:
             self._driver.execute("PRAGMA journal_mode = WAL")
+            # 16 MiB of log: folding it back costs two flushes, which a thousand pages would ask of every hundredth push.
+            self._driver.execute("PRAGMA wal_autocheckpoint = 4000")
         else:
             self._driver.execute("PRAGMA query_only = ON")
 
