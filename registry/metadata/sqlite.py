@@ -49,7 +49,7 @@ class Connection:
         self._driver.execute(f"PRAGMA cache_size = -{cache}")
         if writes:
             self._driver.execute("PRAGMA journal_mode = WAL")
-            # 16 MiB of log: folding it back costs two flushes, which a thousand pages would ask of every hundredth push.
+            # 16 MiB of log: to fold it back costs two flushes, and the default would ask them of every hundredth push.
             self._driver.execute("PRAGMA wal_autocheckpoint = 4000")
         else:
             self._driver.execute("PRAGMA query_only = ON")

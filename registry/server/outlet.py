@@ -81,7 +81,7 @@ class Outlet(asyncio.Transport):
         self._corked = True
 
     def settle(self, *, keep: bool) -> None:
-        """The head is written. To `keep` it is worth it when a body follows, but no longer than the event loop's turn."""
+        """The head is written. To `keep` it is worth it when a body follows, until the event loop turns at most."""
         self._corked = False
         if keep:
             self._uncorking = self._loop.call_soon(self._uncork)

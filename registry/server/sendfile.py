@@ -30,7 +30,7 @@ class FileEnded(OSError):
     """A file is shorter than the response that was promised of it."""
 
 
-def is_peer_gone(error: OSError) -> bool:
+def _is_peer_gone(error: OSError) -> bool:
     """Whether the socket failed, not the file."""
     return isinstance(error, ConnectionError | TimeoutError) or error.errno in _PEER_IS_GONE
 
@@ -91,6 +91,7 @@ class FileSend:
         self._end = offset + count
         self._watching = False
         self._offset = offset
+        self._warm = offset  # up to here, the file was in the page cache when it was looked at
         self.done: asyncio.Future[bool] = self._loop.create_future()
 
     @property
@@ -126,16 +127,22 @@ class FileSend:
             self._head = self._head[self._socket.send(self._head, socket.MSG_MORE) :]
         if self._head:
             self._watch()
-        elif _is_cold(self._file, self._offset, self._slice()):
+        elif self._offset < self._warm:
+            self._send_slice()
+        elif _is_cold(self._file, self._offset, self._next()):
             self._read_ahead()
         else:
-            self._send_slice()
+            self._send_next()
 
-    def _slice(self) -> int:
+    def _next(self) -> int:
         return min(SLICE, self._end - self._offset)
 
+    def _send_next(self) -> None:
+        self._warm = self._offset + self._next()
+        self._send_slice()
+
     def _send_slice(self) -> None:
-        sent = os.sendfile(self._socket.fileno(), self._file, self._offset, self._slice())
+        sent = os.sendfile(self._socket.fileno(), self._file, self._offset, self._warm - self._offset)
         if not sent:
             raise FileEnded(f"file ends at {self._offset}, {self._end} bytes were promised")
         self._offset += sent
@@ -148,7 +155,7 @@ class FileSend:
     def _read_ahead(self) -> None:
         self._unwatch()
         # If the task is cancelled meanwhile, the file may be closed and its number be another's: it is only read.
-        fetching = self._loop.run_in_executor(_readers, _fetch, self._file, self._offset, self._slice())
+        fetching = self._loop.run_in_executor(_readers, _fetch, self._file, self._offset, self._next())
         fetching.add_done_callback(self._fetched)
 
     def _fetched(self, fetching: asyncio.Future[None]) -> None:
@@ -157,11 +164,11 @@ class FileSend:
             self._attempt(partial(self._fail, error))
         else:
             # The pages are here now. Asking again whether they are would never end where a file system cannot tell.
-            self._attempt(self._send_slice)
+            self._attempt(self._send_next)
 
     def _fail(self, error: OSError) -> None:
         self._unwatch()
-        if is_peer_gone(error):
+        if _is_peer_gone(error):
             self.done.set_result(False)
         else:
             self.done.set_exception(error)

@@ -83,7 +83,7 @@ def newcomer(dockerd: Dockerd, tmp_path: Path) -> Newcomer:
 
 
 @pytest.mark.timeout(600)
-def test_make_serve_and_the_printed_docker_commands_work_in_a_fresh_checkout(
+def test_a_fresh_checkout_serves_what_docker_does_exactly_as_the_readme_prints_it(
     newcomer: Newcomer, dockerd: Dockerd, tmp_path: Path
 ) -> None:
     docker, host = dockerd.client(tmp_path / "docker"), f"127.0.0.1:{newcomer.port}"
@@ -91,21 +91,28 @@ def test_make_serve_and_the_printed_docker_commands_work_in_a_fresh_checkout(
         password = _found(r"password (\S+)", newcomer.printed)
         assert (newcomer.checkout / _found(r"data lies in (\S+)", newcomer.printed)).is_dir()
         assert _found(r"serves (\S+)", newcomer.printed) == f"http://{host}"
-        login, push, pull = newcomer.docker_lines
-        assert [login.split()[1], "docker push" in push, pull.split()[1]] == ["login", True, "pull"]
+        told = _first_push_of_the_readme(host)
+        assert [line for line in told if line in newcomer.docker_lines] == newcomer.docker_lines
+        login, *others = told
         status, said = typed(login, newcomer.environment, {"Password:": password})
         assert (status, "Login Succeeded" in said) == (0, True), said
-        _typed_well(push, newcomer.environment)
-        image = pull.split()[-1]
-        pushed = known(docker, image)
-        docker("image", "rm", "--force", image, "busybox")
-        _typed_well(pull, newcomer.environment)
-        assert known(docker, image) == pushed
+        busybox = known(docker, "busybox")
+        for line in others:
+            _typed_well(line, newcomer.environment)
+        assert known(docker, f"{host}/library/busybox") == busybox
     with newcomer.make_serve(STARTS_WITHIN):
         assert password not in newcomer.printed
-        docker("image", "rm", "--force", image)
+        docker("image", "rm", "--force", f"{host}/library/busybox")
         _typed_well(newcomer.docker_lines[-1], newcomer.environment)
-        assert known(docker, image) == pushed
+        assert known(docker, f"{host}/library/busybox") == busybox
+
+
+def _first_push_of_the_readme(host: str) -> list[str]:
+    """What its reader types into a terminal, at the port of this run."""
+    section = _found(r"(?s)\n## The first push\n(.*?)\n## ", (PROJECT / "README.md").read_text())
+    typed_in = [line.removeprefix("$ ") for line in section.splitlines() if line.startswith("$ ")]
+    assert [line.split()[:2] for line in typed_in[:1]] == [["docker", "login"]]
+    return [line.replace("127.0.0.1:5000", host) for line in typed_in]
 
 
 def _copy_what_git_knows(target: Path) -> None:

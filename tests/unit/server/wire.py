@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from dataclasses import dataclass, field
+from typing import Self
 
 PATIENCE = 20.0
 
@@ -27,7 +28,7 @@ class Wire:
         self.sock.settimeout(PATIENCE)
         self.buffer = b""
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
