@@ -35,6 +35,7 @@ class Outlet(asyncio.Transport):
         self._end = end
         self._socket: socket.socket | None = None
         self._sending: FileSend | None = None
+        self._lost = False
         self._corked = False
         self._head = b""
         self._uncorking: asyncio.Handle | None = None
@@ -71,8 +72,8 @@ class Outlet(asyncio.Transport):
         self._transport.abort()
 
     def is_closing(self) -> bool:
-        """Whether the connection is ending."""
-        return self._transport.is_closing()
+        """Whether the connection is ending or gone; a TLS transport whose client left says that it is not closing."""
+        return self._lost or self._transport.is_closing()
 
     # Heads
 
@@ -109,7 +110,7 @@ class Outlet(asyncio.Transport):
         if self.secure:
             return await self._copy(head, file, offset, count)
         await self._drain()
-        if self._transport.is_closing():
+        if self.is_closing():
             return False
         return await self._send(FileSend(self._own_socket(), head, file, offset, count))
 
@@ -129,13 +130,15 @@ class Outlet(asyncio.Transport):
         end = offset + count
         while offset < end:
             data = await read(file, offset, min(_COPIED, end - offset))
-            if self._transport.is_closing():
+            if self.is_closing():
                 return False
             self.write(data)
             offset += len(data)
+            # Other connections have their turn, and this one's loss is told, even while its client takes all at once.
+            await asyncio.sleep(0)
             if self._flow.write_paused:
                 await self._flow.drain()
-        return not self._transport.is_closing()
+        return not self.is_closing()
 
     async def _drain(self) -> None:
         """Wait until nothing is left in the transport's own buffer: what goes around it must not overtake."""
@@ -144,7 +147,7 @@ class Outlet(asyncio.Transport):
         self._transport.set_write_buffer_limits(high=0)
         if self._flow.write_paused:
             await self._flow.drain()
-        if not self._transport.is_closing():
+        if not self.is_closing():
             self._transport.set_write_buffer_limits()
 
     def _own_socket(self) -> socket.socket:
@@ -170,11 +173,19 @@ class Outlet(asyncio.Transport):
 
         The kernel's queue is part of it: a slow reader may let a large one take nothing for minutes, without stalling.
         """
-        queued = fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
-        return self.sent, self._transport.get_write_buffer_size(), int(struct.unpack("i", queued)[0])
+        return self.sent, self._transport.get_write_buffer_size(), self._queued()
+
+    def _queued(self) -> int:
+        """What the kernel has and the client has not acknowledged."""
+        sock = self._transport.get_extra_info("socket")
+        if sock is None or sock.fileno() < 0:
+            # A connection that is gone, whose transport has not said so yet.
+            return 0
+        return int(struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))[0])
 
     def lost(self) -> None:
         """The connection is gone."""
+        self._lost = True
         self._take_head()
         if self._sending is not None:
             self._sending.stop()

@@ -12,11 +12,14 @@ A connection tells what it is waiting for as a value. While the value stays the 
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from typing import Protocol
 from weakref import WeakKeyDictionary
+
+_logger = logging.getLogger(__name__)
 
 
 class Wait(Enum):
@@ -68,16 +71,24 @@ class Watch:
         self._seen.pop(connection, None)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
-        for connection, (before, since) in list(self._seen.items()):
-            waiting = connection.waiting()
-            if waiting != before:
-                self._seen[connection] = (waiting, now)
-            elif waiting is not None and now - since >= waiting.patience.total_seconds():
-                # Seen as of now: should the connection outlive this, it gets the same time again.
-                self._seen[connection] = (waiting, now)
-                connection.expire(waiting.wait)
+        for connection in list(self._seen):
+            try:
+                if connection in self._seen:
+                    self._look_at(connection, loop.time())
+            except Exception:
+                # One connection's trouble must not end the patience with all others.
+                _logger.exception("a connection could not be looked at")
         self._timer = loop.call_later(self._tick, self._look, loop) if self._seen else None
+
+    def _look_at(self, connection: Connection, now: float) -> None:
+        before, since = self._seen[connection]
+        waiting = connection.waiting()
+        if waiting != before:
+            self._seen[connection] = (waiting, now)
+        elif waiting is not None and now - since >= waiting.patience.total_seconds():
+            # Seen as of now: should the connection outlive this, it gets the same time again.
+            self._seen[connection] = (waiting, now)
+            connection.expire(waiting.wait)
 
 
 _watches: WeakKeyDictionary[object, Watch] = WeakKeyDictionary()

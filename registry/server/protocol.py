@@ -117,7 +117,7 @@ class HttpProtocol(Reading):
         # Closed with bytes unread, a socket answers with a reset, which throws away what the client has not read yet
         # (RFC 9112, 9.6): docker would see a broken connection where we said 401.
         self.deaf = True
-        if self.lingering or self.transport.is_closing():
+        if self.lingering or self.outlet.is_closing():
             return
         if self.half_closed:
             self.transport.close()
@@ -153,7 +153,7 @@ class HttpProtocol(Reading):
                 # Counted from here on: by what was still to come, the head has promised to keep the connection or not.
                 self.drained = 0
                 cycle.inlet.discard()
-        if self.lingering or self.transport.is_closing():
+        if self.lingering or self.outlet.is_closing():
             return
         if self.line:
             self._answer(self.line.popleft())
@@ -207,7 +207,7 @@ class HttpProtocol(Reading):
     # Reading as fast as it is used
 
     def regulate(self) -> None:
-        if self.transport.is_closing():
+        if self.outlet.is_closing():
             return
         full = self.latest is not None and self.latest.inlet.full
         crowded = len(self.line) > _AHEAD
@@ -217,7 +217,7 @@ class HttpProtocol(Reading):
             self.flow.pause_reading()
 
     def demand(self, inlet: RequestBody) -> None:
-        if inlet.expects_continue and not self.transport.is_closing():
+        if inlet.expects_continue and not self.outlet.is_closing():
             inlet.expects_continue = False
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.regulate()
@@ -226,13 +226,13 @@ class HttpProtocol(Reading):
 
     def waiting(self) -> Waiting | None:
         limits = self.limits
-        if self.outlet.is_sending or (self.transport.is_closing() and self.transport.get_write_buffer_size()):
+        if self.outlet.is_sending or (self.outlet.is_closing() and self.transport.get_write_buffer_size()):
             return Waiting(Wait.SEND, self.outlet.progress(), limits.send_stall)
-        if self.lingering and not self.transport.is_closing():
+        if self.lingering and not self.outlet.is_closing():
             return Waiting(Wait.LINGER, None, limits.linger)
         if self.latest is not None and not self.latest.inlet.whole:
             return self._waiting_for_body(self.latest.inlet)
-        if self.answering is not None or self.transport.is_closing():
+        if self.answering is not None or self.outlet.is_closing():
             return None
         if self.in_head:
             return Waiting(Wait.HEAD, self.begun, limits.head_within)
@@ -240,7 +240,7 @@ class HttpProtocol(Reading):
 
     def _waiting_for_body(self, inlet: RequestBody) -> Waiting | None:
         # A client that was not told to continue waits for us, and one that we do not read from may be sending.
-        if inlet.expects_continue or self.flow.read_paused or self.transport.is_closing():
+        if inlet.expects_continue or self.flow.read_paused or self.outlet.is_closing():
             return None
         return Waiting(Wait.BODY, self.received, self.limits.body_stall)
 

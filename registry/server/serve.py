@@ -14,7 +14,7 @@ def serve(serving: Serving, on_ready: Callable[[list[Address]], None] = lambda _
     """Serve until SIGTERM or SIGINT; the status to leave with. `on_ready` learns the addresses when all workers serve.
 
     Raises: OSError when the address cannot be listened at or the certificate cannot be read (ssl.SSLError is one).
-    SystemExit when there is one worker, and its application does not start.
+    With one worker, an application that does not start raises here: what its factory raised, or SystemExit.
     """
     if serving.tls_cert is not None:
         # Each worker loads it again; here it fails once, and before anybody is told that we serve.

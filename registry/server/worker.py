@@ -86,6 +86,7 @@ class _Server(uvicorn.Server):
             )
         )
         self._on_started = on_started
+        self._is_told = False
         # Whatever still runs then (a thread at a disk that does not answer, say) does not keep the process.
         self.last_resort = threading.Timer((serving.drain + GRACE).total_seconds(), os._exit, [1])
         self.last_resort.daemon = True
@@ -96,7 +97,9 @@ class _Server(uvicorn.Server):
             self._on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if not self.should_exit:
+        if not self._is_told:
+            # First of all: another signal may come while the timer starts.
+            self._is_told = True
             self.last_resort.start()
         super().handle_exit(sig, frame)
 

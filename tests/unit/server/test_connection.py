@@ -93,6 +93,27 @@ def test_too_many_waiting_requests_are_answered_and_then_it_ends(begin: Begin, s
     assert len(site.requests) == 6
 
 
+def test_what_comes_beyond_the_waiting_requests_is_not_even_parsed(begin: Begin, site: Site) -> None:
+    server = begin(limits=Limits(pipeline=5))
+    go = asyncio.Event()
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await go.wait()
+        await text(b"root")(scope, receive, send)
+
+    site.handlers["/"] = answer
+    with server.connect() as wire:
+        wire.send(*[head("GET", "/")] * 100)
+        assert eventually(lambda: bool(site.requests))
+        [connection] = server.server_state.connections
+        [task] = server.server_state.tasks
+        assert isinstance(connection, HttpProtocol)
+        assert eventually(lambda: connection.surplus > 0)
+        assert len(connection.line) == 5
+        task.get_loop().call_soon_threadsafe(go.set)
+        assert [wire.answer().status for _ in range(6)] == [200] * 6
+
+
 def test_clients_that_leave_with_requests_in_line_leave_no_task(any_server: Server, site: Site) -> None:
     ended: list[str] = []
 

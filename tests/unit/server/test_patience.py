@@ -138,6 +138,27 @@ def test_a_connection_may_go_while_others_are_looked_at(clock: Clock, watch: Wat
     assert [client.expired for client in clients] == [[Wait.HEAD]] * 3
 
 
+def test_trouble_with_one_connection_is_told_and_does_not_end_the_patience_with_others(
+    clock: Clock, watch: Watch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Client):
+        asked = 0
+
+        def waiting(self) -> Waiting | None:
+            self.asked += 1
+            if self.asked > 1:
+                raise LookupError("no socket")
+            return None
+
+    broken, client = Broken(), Client()
+    client.now = Waiting(Wait.HEAD, 1, MINUTE)
+    watch.add(broken)
+    watch.add(client)
+    clock.pass_seconds(61)
+    assert client.expired == [Wait.HEAD]
+    assert "no socket" in caplog.text
+
+
 def test_a_server_has_one_watch() -> None:
     class Worker:
         pass

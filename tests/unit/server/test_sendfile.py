@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.server import sendfile
+from registry.server import outlet, sendfile
 from tests.unit.server.site import (
     Message,
     Receive,
@@ -234,6 +234,29 @@ def test_clients_that_leave_in_the_middle_leak_nothing(
             wire.sock.close()
     assert eventually(any_server.is_at_rest)
     assert eventually(lambda: descriptors() <= before)
+
+
+def test_nothing_is_read_for_a_client_that_has_left(
+    secure_server: Server, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    large = tmp_path / "large"
+    with large.open("wb") as opened:
+        opened.truncate(256 << 20)
+    read: list[int] = []
+
+    async def seen(number: int, offset: int, count: int) -> bytes | bytearray:
+        read.append(offset)
+        return await sendfile.read(number, offset, count)
+
+    monkeypatch.setattr(outlet, "read", seen)
+    site.handlers["/file"] = file_at(large)
+    with secure_server.connect(receive_buffer=4096) as wire:
+        wire.send(head("GET", "/file"))
+        wire._until(b"\r\n\r\n")
+        wire.reset()
+    assert eventually(secure_server.is_at_rest)
+    assert len(read) < 100
+    assert "closed" not in caplog.text
 
 
 def test_a_client_that_shut_its_sending_side_still_gets_the_file(

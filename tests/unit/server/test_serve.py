@@ -216,6 +216,8 @@ def test_a_worker_that_cannot_start_again_is_tried_until_it_can(serve: Serve) ->
     (service.folder / "broken").touch()
     os.kill(before[0], signal.SIGKILL)
     assert eventually(lambda: service.errors().count("worker 0 died") == 2)
+    assert "again in 0.5 s" in service.errors()
+    assert "again in 1.0 s" in service.errors()
     assert service.process.poll() is None
     (service.folder / "broken").unlink()
     assert eventually(lambda: len(service.marks("start")) == 3)
