@@ -20,6 +20,8 @@ def render(error: RegistryError, headers: Headers = ()) -> Answer:
 
 def refusal(status: int, code: str, message: str, detail: object = None, headers: Headers = ()) -> Answer:
     """An error document with one error."""
-    entry = {"code": code, "message": message} | ({"detail": detail} if detail else {})
+    # Never without detail: docker reads an error with a stock message and none as a bare code, which its list of codes
+    # not to try again does not know, and pushes the layer five times.
+    entry = {"code": code, "message": message, "detail": detail or {}}
     body = json.dumps({"errors": [entry]}, default=str).encode()
     return Answer(status, (JSON, (b"content-length", text(len(body))), *headers), body)

@@ -77,7 +77,7 @@ class TokenService:
                 raise BadCredentials
             return self._issue(await self.authenticator.by_password(basic), scopes)
         except RegistryError as error:
-            document = {"errors": [{"code": error.code, "message": error.message}]}
+            document = {"errors": [{"code": error.code, "message": error.message, "detail": error.detail}]}
             return JSONResponse(
                 document, status_code=error.status, headers={"WWW-Authenticate": 'Basic realm="entrepot"'}
             )

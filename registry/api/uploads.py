@@ -19,6 +19,7 @@ from registry.oci.errors import DigestInvalid, NameInvalid, RegistryError, SizeI
 from registry.oci.names import RepositoryName
 from registry.oci.ranges import Span, parse_chunk, received
 
+_MOST_TO_LOSE: Final = 256 << 20
 _EMPTY: Final = (b"content-length", b"0")
 
 
@@ -109,7 +110,7 @@ async def _append(request: Request, registry: Services) -> Answer:
     chunk = _chunk(request)
     reception = await registry.in_thread(registry.uploads.receive, request.name, request.last, request.by, chunk)
     try:
-        await _pour(request, registry, reception, chunk)
+        await _pour(request, registry, reception, chunk, is_resumable=chunk is None)
         offset = await registry.in_thread(reception.acknowledge)
     finally:
         registry.in_thread.later(reception.close)
@@ -158,13 +159,20 @@ async def _already_closed(request: Request, registry: Services, digest: Digest) 
     return _created(request, digest)
 
 
-async def _pour(request: Request, registry: Services, reception: Reception, chunk: Span | None) -> None:
-    """The body into the session. What arrived before a client went away is made durable, for it to continue."""
-    begin_offset = reception.offset
+async def _pour(
+    request: Request, registry: Services, reception: Reception, chunk: Span | None, *, is_resumable: bool = False
+) -> None:
+    """The body into the session. What arrived before a client went away is made durable, for it to continue.
+
+    Of a chunk, the same goes for every 256 MiB: its client may be back before we have noticed that it left.
+    """
+    begin_offset = durable = reception.offset
     with registry.memory as memory:
         try:
             async for chunks in pieces(request, memory.piece):
                 await registry.in_thread(reception.append, chunks)
+                if is_resumable and reception.offset - durable >= _MOST_TO_LOSE:
+                    durable = await registry.in_thread(reception.acknowledge)
         except ConnectionError:
             await registry.in_thread(reception.acknowledge)
             raise

@@ -180,7 +180,8 @@ class MethodNotAllowed(RegistryError):
 class StorageFull(RegistryError):
     """There is no room for the content; what it took so far has been given back."""
 
-    code, status, message = ErrorCode.DENIED, 507, "no space left to store the content"
+    # Not 507: docker reads the words of a 4xx only, and answers any 5xx by pushing the layer four times more.
+    code, status, message = ErrorCode.DENIED, 413, "no space left to store the content"
 
 
 class Busy(RegistryError):

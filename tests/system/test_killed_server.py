@@ -10,6 +10,8 @@ import threading
 import time
 from functools import partial
 
+import pytest
+
 from tests.support.images import random_bytes, tiny_image
 from tests.support.server import RunningServer
 from tests.system.conversation import Upload, address_of, ask, get_blob, head_blob, push_blob, sha256
@@ -21,6 +23,9 @@ MEBIBYTE = 1 << 20
 DATA = random_bytes("killed", 4 * MEBIBYTE)
 DIGEST = sha256(DATA)
 NAME = "faults/killed"
+
+# Most of the time goes into starting servers, and a crowded machine takes long for that.
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_session_outlives_a_kill_after_the_post(server: RunningServer) -> None:
