@@ -24,8 +24,8 @@ def hold_blob(target: Target, repository: str, blob: Blob) -> None:
 def forget_blob(target: Target, repository: str, blob: Blob) -> None:
     """Delete it, and its bytes too where nothing else would before the run ends; whether it may is not our question.
 
-    One registry keeps deleted bytes for a while, another does not, and memory that was just freed is quicker to write to
-    than any other; so nothing stays in the page cache.
+    One registry keeps deleted bytes for a while, another does not, and memory just freed is quicker to write to than
+    any other; so nothing stays in the page cache.
     """
     ask(target, target.connect(), "DELETE", f"/v2/{repository}/blobs/{blob.digest}")
     if target.storage:
