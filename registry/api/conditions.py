@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registry.api.messages import Answer, Request, text
-from registry.core.manifests import Condition
+from registry.core.manifests import UNCONDITIONAL, Condition
 from registry.oci.digest import Digest
 
 
@@ -21,9 +21,10 @@ def range_applies(request: Request, digest: Digest) -> bool:
 
 def condition_of(request: Request) -> Condition:
     """`If-Match` and `If-None-Match` of a push."""
-    return Condition(
-        _listed(request.header(b"if-match"), strongly=True), _listed(request.header(b"if-none-match"), strongly=False)
-    )
+    match, none_match = request.header(b"if-match"), request.header(b"if-none-match")
+    if match is None and none_match is None:
+        return UNCONDITIONAL
+    return Condition(_listed(match, strongly=True), _listed(none_match, strongly=False))
 
 
 def not_modified(digest: Digest) -> Answer:

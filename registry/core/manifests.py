@@ -89,7 +89,7 @@ class ManifestService:
         def keep(tx: Transaction) -> None:
             repository = tx.repositories.get_or_create(name)
             # Of a push by digest, the tags are what a condition can protect.
-            for guarded in names or (reference,):
+            for guarded in () if condition is UNCONDITIONAL else names or (reference,):
                 _require(condition, guarded, tx.manifests.find(repository, guarded))
             self._check_parts(tx, repository, manifest)
             if tx.manifests.put(repository, digest, content, manifest, caller):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,9 @@ def migrate(database: Path) -> str:
         except CommandError:
             raise SchemaUnknown(f"{database} has schema {present}, which this program does not know") from None
         command.upgrade(config, "head")
+        # Kept in the file, and set here where we are alone: two connections that change it at once are both refused.
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
         return revision(database) or ""
 
 

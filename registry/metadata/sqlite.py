@@ -1,10 +1,11 @@
 """SQLite: one writer connection and one reading connection per thread, in WAL mode, synchronous FULL.
 
 A commit costs one flush of the disk, whoever asked for it. So writers that wait are taken along: the one who gets the
-pen runs every function that has queued up by then, each in its savepoint, and commits once for all.
+pen runs every function that has queued up by then and commits once for all. Should one fail, the commit is given up
+and each runs again in a transaction of its own: refusals are rare, and functions can be replayed.
 
     transact(work) ─▶ queue ─▶ pen (this process) ─▶ lock file (all workers) ─▶ BEGIN IMMEDIATE
-                                   work · work · work, each in a savepoint
+                                   work · work · work
                                    COMMIT ─▶ every waiting caller has its answer
 """
 
@@ -182,13 +183,10 @@ class SqliteMetadata:
             return
 
     def _run(self, group: list[_Waiting]) -> None:
+        """All of them or none: no savepoint in between, which would have every page copied before it is changed."""
         self._transaction.begin(_now())
-        if len(group) == 1:
-            # Its error ends the transaction: no savepoint, which would have every page copied before it is changed.
-            group[0].result = group[0].work(self._transaction)
-            return
         for waiting in group:
-            self._run_one(waiting)
+            waiting.result = waiting.work(self._transaction)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -218,18 +216,6 @@ class SqliteMetadata:
     def _open_writer(self) -> None:
         self._writer = Connection(self._path, writes=True, cache=8192)
         self._transaction = SqlTransaction(self._writer.run)
-
-    def _run_one(self, waiting: _Waiting) -> None:
-        self._writer.execute("SAVEPOINT one")
-        try:
-            waiting.result = waiting.work(self._transaction)
-        except sqlite3.OperationalError:
-            # The database's trouble, not this function's: the whole group hears of it.
-            raise
-        except Exception as error:  # handed to the caller who waits for it
-            self._writer.execute("ROLLBACK TO one")
-            waiting.error = error
-        self._writer.execute("RELEASE one")
 
 
 def _is_busy(error: Exception) -> bool:
