@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_positive,
         default=1,
         metavar="N",
-        help=f"take a turn up to N times while others use over {DISTURBED:.0%} of a core, keep the least disturbed (1)",
+        help=f"take a turn up to N times while others use over {DISTURBED} of a core, keep the least disturbed (1)",
     )
     parser.add_argument("--connections", type=_several, default=(8, 64), metavar="N,…", help="at once (8,64)")
     parser.add_argument("--folder", type=Path, help="where data of started registries goes for the while: some 20 GiB")
