@@ -284,8 +284,11 @@ class Reception:
         try:
             yield
         except (OSError, StorageFull):
-            self._receiver.cut(0)
-            _end(self._service, self._session)
+            try:
+                self._receiver.cut(0)
+            finally:
+                # Whether or not such a disk lets go of the bytes.
+                _end(self._service, self._session)
             raise
 
 

@@ -45,7 +45,7 @@ class Connection:
         self._driver.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         self._driver.execute("PRAGMA foreign_keys = ON")
         self._driver.execute("PRAGMA synchronous = FULL")
-        # What a savepoint remembers need not see a disk.
+        # What a statement may have to take back need not see a disk.
         self._driver.execute("PRAGMA temp_store = MEMORY")
         self._driver.execute(f"PRAGMA cache_size = -{cache}")
         if writes:
