@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 import pytest
 
 from registry.api.authenticate import BadCredentials, BadToken, Challenges
+from registry.api.messages import Identity
+from registry.auth.passwords import Verdict
 from registry.auth.scopes import Scope
 from registry.auth.tokens import Claims
 from registry.core.access import Demand, Right
 from registry.core.facts import Caller
-from registry.oci.errors import Unauthorized
+from registry.oci.errors import Busy, Unauthorized
 from registry.oci.names import RepositoryName
 from tests.unit.api.conftest import LIFETIME, PASSWORD, Gate, basic, request
 
@@ -197,3 +199,25 @@ def test_verifying_a_password_does_not_hold_the_event_loop(gate: Gate) -> None:
         return turns > 10
 
     assert asyncio.run(both())
+
+
+def test_a_flood_of_wrong_passwords_is_told_to_come_again_and_verifies_no_more_than_it_may(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate.passwords, "verify", lambda _password, _stored: Verdict(ok=False))
+
+    async def flood() -> list[type[object]]:
+        logins = (gate.authenticator.recognise(basic("admin", f"wrong {number}")) for number in range(300))
+        return [type(each) for each in await asyncio.gather(*logins, return_exceptions=True)]
+
+    refused = asyncio.run(flood())
+    assert set(refused) == {BadCredentials, Busy}
+    assert refused.count(BadCredentials) == 128
+
+
+def test_one_login_that_comes_many_times_at_once_is_verified_once(gate: Gate) -> None:
+    async def many() -> list[Identity]:
+        return await asyncio.gather(*(gate.authenticator.recognise(ALICE) for _ in range(50)))
+
+    assert {each.caller.name for each in asyncio.run(many())} == {"admin"}
+    assert gate.passwords.verified == 1
