@@ -1,12 +1,13 @@
 """SQLite: one writer connection and one reading connection per thread, in WAL mode, synchronous FULL.
 
-A commit costs one flush of the disk, whoever asked for it. So writers that wait are taken along: the one who gets the
-pen runs every function that has queued up by then and commits once for all. Should one fail, the commit is given up
-and each runs again in a transaction of its own: refusals are rare, and functions can be replayed.
+A commit costs one flush of the disk, whoever asked for it. So writers that wait are taken along: the first in the
+queue runs every function that has queued up by then, commits once for all, and hands the pen to who is first by then.
+Should one fail, the commit is given up and each runs again in a transaction of its own: refusals are rare, and
+functions can be replayed.
 
-    transact(work) ─▶ queue ─▶ pen (this process) ─▶ lock file (all workers) ─▶ BEGIN IMMEDIATE
+    transact(work) ─▶ queue ─▶ its first has the pen ─▶ lock file (all workers) ─▶ BEGIN IMMEDIATE
                                    work · work · work
-                                   COMMIT ─▶ every waiting caller has its answer
+                                   COMMIT ─▶ every caller of the group has its answer, the next first has the pen
 """
 
 from __future__ import annotations
@@ -64,6 +65,11 @@ class Connection:
         """A command without parameters, such as BEGIN."""
         return self._driver.execute(text).fetchall()
 
+    def version(self) -> int:
+        """Another number after each commit of another connection, in this process or elsewhere."""
+        version: int = self._driver.execute("PRAGMA data_version").fetchall()[0][0]
+        return version
+
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
@@ -75,15 +81,18 @@ class Connection:
 
 
 class _Waiting:
-    """A function that waits for the pen, and then for its answer."""
+    """A function that waits for its answer, or for the pen to write with: `turn` is free once it has either."""
 
-    __slots__ = ("done", "error", "result", "work")
+    __slots__ = ("done", "error", "result", "turn", "work")
 
     def __init__(self, work: Callable[[SqlTransaction], Any]) -> None:
         self.work = work
         self.done = False
         self.result: Any = None
-        self.error: BaseException | None = None
+        # Until there is an answer: should the writing thread be torn away, nobody takes silence for a yes.
+        self.error: Exception | None = RuntimeError("the transaction was interrupted")
+        self.turn = threading.Lock()
+        self.turn.acquire()
 
 
 class SqliteMetadata:
@@ -91,8 +100,9 @@ class SqliteMetadata:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._pen = threading.Lock()
         self._queue: deque[_Waiting] = deque()
+        self._queueing = threading.Lock()
+        self._pen_is_taken = False
         self._open_writer()
         # SQLite waits by sleeping and trying again; a lock that the kernel hands on is fair and quick.
         self._turnstile = os.open(path.with_name(path.name + "-writer"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -102,11 +112,16 @@ class SqliteMetadata:
     def transact(self, work: Callable[[SqlTransaction], T]) -> T:
         """Run `work` in a transaction that is durable when this returns. Raises: what `work` raises, StorageFull."""
         waiting = _Waiting(work)
-        self._queue.append(waiting)
-        with self._pen:
-            # Whoever held the pen before may have answered this one too; and a full group may leave it for the next.
-            while not waiting.done:
+        with self._queueing:
+            self._queue.append(waiting)
+            has_pen, self._pen_is_taken = not self._pen_is_taken, True
+        if not has_pen:
+            waiting.turn.acquire()
+        if not waiting.done:
+            try:
                 self._write_together()
+            finally:
+                self._hand_on()
         if waiting.error is not None:
             raise waiting.error
         # The queue holds functions of many types; this is work's own.
@@ -137,45 +152,46 @@ class SqliteMetadata:
             transaction = self._local.transaction = SqlTransaction(self.reader().run)
         return transaction
 
+    def _hand_on(self) -> None:
+        """The pen goes to the first in the queue, who also takes along everybody behind; or lies there."""
+        with self._queueing:
+            self._pen_is_taken = bool(self._queue)
+            if self._queue:
+                self._queue[0].turn.release()
+
     def _write_together(self) -> None:
-        group: list[_Waiting] = []
+        # Whoever has the pen is the first of the queue.
+        group = [self._queue.popleft()]
         try:
             with self._turn():
                 # Only now, with the database ours: who came while we waited for it goes along.
                 while self._queue and len(group) < _MOST_TOGETHER:
                     group.append(self._queue.popleft())
                 self._run(group)
-        except Exception as error:
-            self._after(error, group or self._next())
-        except BaseException as error:
-            group = group or self._next()
             for waiting in group:
-                waiting.error = error
-            raise
+                waiting.error = None
+        except Exception as error:
+            self._after(error, group)
         finally:
             for waiting in group:
                 waiting.done = True
+                waiting.turn.release()
 
     def _after(self, error: Exception, group: list[_Waiting]) -> None:
         if len(group) == 1 and not _is_busy(error):
             group[0].error = _translated(error)
-            group[0].done = True
             return
         # Whose fault it was nobody knows: each gets its own transaction, and its own error.
         for waiting in group:
             self._write_alone(waiting)
 
-    def _next(self) -> list[_Waiting]:
-        return [self._queue.popleft()] if self._queue else []
-
     def _write_alone(self, waiting: _Waiting) -> None:
         """Replayed from the start while the database is busy."""
-        waiting.done = True
         for _ in range(_MOST_TRIES):
-            waiting.error = None
             try:
                 with self._turn():
                     self._run([waiting])
+                waiting.error = None
             except Exception as error:  # handed to the caller who waits for it
                 waiting.error = _translated(error)
                 if _is_busy(error):

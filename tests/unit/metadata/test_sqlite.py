@@ -49,13 +49,14 @@ class Crowd:
 
     def write(self, works: list[Callable[[SqlTransaction], object]]) -> dict[int, object]:
         """What each was answered, a result or an error, by its place."""
-        with self._metadata._pen:
-            for place, work in enumerate(works):
-                thread = Thread(target=self._run, args=(place, work))
-                thread.start()
-                self._threads.append(thread)
-            while len(self._metadata._queue) < len(works):
-                Event().wait(0.001)
+        self._metadata._pen_is_taken = True
+        for place, work in enumerate(works):
+            thread = Thread(target=self._run, args=(place, work))
+            thread.start()
+            self._threads.append(thread)
+        while len(self._metadata._queue) < len(works):
+            Event().wait(0.001)
+        self._metadata._hand_on()
         for thread in self._threads:
             thread.join()
         return self.answers
@@ -107,10 +108,32 @@ def test_more_writers_than_fit_one_commit_are_all_answered(metadata: SqliteMetad
     assert statements.count("COMMIT") == 2
 
 
-def test_who_comes_to_the_pen_before_a_full_group_of_others_is_answered_too(metadata: SqliteMetadata) -> None:
-    # The lock is no queue: those who stand before us may not have had the pen yet.
-    metadata._queue.extend(_Waiting(lambda _: None) for _ in range(sqlite._MOST_TOGETHER))
-    assert metadata.transact(keep("ours")) == "ours"
+def test_who_was_answered_with_others_does_not_wait_for_the_next_group(metadata: SqliteMetadata) -> None:
+    answered, may_end = Event(), Event()
+
+    def next_group(_: SqlTransaction) -> bool:
+        return may_end.wait(10)
+
+    def ask() -> None:
+        metadata.transact(keep("one"))
+        answered.set()
+
+    metadata._pen_is_taken = True
+    asking = Thread(target=ask)
+    asking.start()
+    while not metadata._queue:
+        Event().wait(0.001)
+    metadata._queue.extend(_Waiting(lambda _: None) for _ in range(sqlite._MOST_TOGETHER - 1))
+    slow = Thread(target=metadata.transact, args=(next_group,))
+    slow.start()
+    while len(metadata._queue) <= sqlite._MOST_TOGETHER:
+        Event().wait(0.001)
+    metadata._hand_on()
+    assert answered.wait(10)
+    assert slow.is_alive()
+    may_end.set()
+    asking.join()
+    slow.join()
 
 
 def test_a_work_that_the_database_refuses_takes_nobody_along(metadata: SqliteMetadata, database: Path) -> None:
@@ -269,7 +292,7 @@ def test_a_writer_waits_for_another_process_that_has_the_database(metadata: Sqli
     answers: list[str] = []
     writer = Thread(target=lambda: answers.append(setting(metadata, "waited")))
     writer.start()
-    while not metadata._queue:
+    while not metadata._pen_is_taken:
         Event().wait(0.001)
     assert answers == []
     holder.execute("COMMIT")
