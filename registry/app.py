@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import structlog
 from starlette.applications import Starlette
@@ -25,10 +26,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from registry import log
+from registry.api.app import Application as ASGIApp
 from registry.api.app import DistributionApi
 from registry.api.authenticate import Authenticator, Challenges
 from registry.api.bodies import Memory
-from registry.api.messages import Receive, Scope, Send
+from registry.api.messages import Answer, Receive, Scope, Send
 from registry.api.services import Services, Threads
 from registry.api.tokens import TokenService
 from registry.auth import passwords
@@ -52,6 +54,7 @@ from registry.storage.hashing import hashes
 from registry.storage.layout import Layout, new_key
 from registry.web import page
 
+_LOOKUPS: Final = ("GET", "HEAD")
 _log = structlog.get_logger()
 
 
@@ -119,7 +122,8 @@ class Application:
         residents, _ = settle(metadata, _no_secret)
         access = Access(settings.anonymous_pull)
         tokens = Tokens(settings.service, settings.service, self._keeper.ring)
-        reader = SqliteReader(metadata.reader(cache=16384).run)
+        connection = metadata.reader(cache=16384)
+        reader = SqliteReader(connection.run, connection.version)
         authenticator = self._authenticator = Authenticator(
             reader, metadata, residents, Passwords(), VerifiedTokens(tokens), is_open=settings.open
         )
@@ -139,6 +143,12 @@ class Application:
             await self._distribution(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
+
+    def at_once(self, scope: Scope, asked_again: bool) -> Answer | ASGIApp:
+        """What can be answered without waiting, before there is a task for it; see the server's `prompt`."""
+        if scope["method"] in _LOOKUPS and scope["path"].startswith("/v2/"):
+            return self._distribution.at_once(scope, asked_again=asked_again)
+        return self
 
     def _starlette(self, settings: Settings, reader: SqliteReader, tokens: TokenService) -> Starlette:
         async def health(_: Request) -> JSONResponse:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, Final
 
 import structlog
 
 from registry.api.authenticate import Authenticator, BadToken, Challenges
+from registry.api.eager import Begun, Done, begin
 from registry.api.errors import refusal, render
 from registry.api.messages import Answer, FileBody, Headers, Identity, Receive, Request, Scope, Send, text
 from registry.api.routes import BY_ENDPOINT, Endpoint, Route, locate
@@ -20,6 +21,9 @@ _VERSION: Final = (b"docker-distribution-api-version", b"registry/2.0")
 _STREAMED: Final = 256 * 1024
 _log = structlog.get_logger()
 
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Finish = Callable[[Request, Answer | None, Send], Awaitable[None]]
+
 
 class DistributionApi:
     """ASGI application of everything below `/v2/`."""
@@ -31,20 +35,47 @@ class DistributionApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        located = locate(scope["path"])
-        request = Request(scope, receive, *(located[1:] if located else ("", "")))
+        endpoint, request = _located(scope, receive)
+        await self._send(request, await self._respond(endpoint, request), send)
+
+    def at_once(self, scope: Scope, *, asked_again: bool) -> Answer | Application:
+        """Answer a request without a body here and now, or begin to: the rest is the application returned.
+
+        One that is `asked_again` also learns how long its answer holds.
+        """
+        endpoint, request = _located(scope, _no_body)
+        # Read before the answer that it guards.
+        version = self._registry.reader.version() if asked_again else None
+        begun = begin(self._respond(endpoint, request))
+        if not isinstance(begun, Done) or begun.result is None or isinstance(begun.result.body, FileBody):
+            return _Rest(request, begun, self._send)
+        return self._guarded(request, begun.result, version)
+
+    def _guarded(self, request: Request, answer: Answer, version: int | None) -> Answer:
+        """The answer, holding while nobody commits (if `version` was asked); what it rests on must hold as well."""
+        reader, own = self._registry.reader, answer.holds
+        # Whom a credential lets in, the credential's own time decides as well: such an answer is given anew.
+        if own is None or version is None or b"authorization" in request.headers:
+            return answer if own is None else answer._replace(holds=None)
+
+        def holds() -> bool:
+            return reader.version() == version and own()
+
+        return answer._replace(holds=holds)
+
+    async def _respond(self, endpoint: Endpoint | None, request: Request) -> Answer | None:
+        """What is to be sent; None when the client is gone, and with it whoever could read an answer."""
         try:
-            answer = await self._answer(located[0] if located else None, request)
+            answer = await self._answer(endpoint, request)
         except RegistryError as error:
             answer = render(error)
         except ConnectionError:
-            # The client is gone, and with it whoever could read an answer.
-            return
+            return None
         except Exception:
-            _log.exception("request failed", method=request.method, path=scope["path"])
+            _log.exception("request failed", method=request.method, path=request.scope["path"])
             # No code of the specification's list, which is for 4xx: clients try again what they do not know.
             answer = refusal(500, "UNKNOWN", "the registry failed to answer; its log tells more")
-        await self._send(request, answer, send)
+        return Answer(answer.status, (*answer.headers, _VERSION), answer.body, answer.holds)
 
     async def _answer(self, endpoint: Endpoint | None, request: Request) -> Answer:
         route = BY_ENDPOINT[endpoint].get(request.method) if endpoint else None
@@ -77,10 +108,12 @@ class DistributionApi:
             demands = list(dict.fromkeys((*demands, error.demand)))
         return render(error, ((b"www-authenticate", self._challenges.challenge(request, demands, reason)),))
 
-    async def _send(self, request: Request, answer: Answer, send: Send) -> None:
+    async def _send(self, request: Request, answer: Answer | None, send: Send) -> None:
+        if answer is None:
+            return
         body = answer.body
         try:
-            await send({"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, _VERSION]})
+            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
             if isinstance(body, FileBody) and request.method != "HEAD":
                 await self._send_file(request, body, send)
             else:
@@ -106,6 +139,31 @@ class DistributionApi:
                 raise ConnectionError("the object ended early")
             left -= len(data)
             await send({"type": "http.response.body", "body": data, "more_body": left > 0})
+
+
+class _Rest:
+    """The ASGI application that carries on with one answer."""
+
+    def __init__(self, request: Request, begun: Done[Answer | None] | Begun[Answer | None], finish: Finish) -> None:
+        self._request = request
+        self._begun = begun
+        self._finish = finish
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        begun = self._begun
+        await self._finish(self._request, begun.result if isinstance(begun, Done) else await begun, send)
+
+
+def _located(scope: Scope, receive: Receive) -> tuple[Endpoint | None, Request]:
+    located = locate(scope["path"])
+    if located is None:
+        return None, Request(scope, receive, "", "")
+    endpoint, name, last = located
+    return endpoint, Request(scope, receive, name, last)
+
+
+async def _no_body() -> MutableMapping[str, Any]:
+    raise RuntimeError("a request without a body has nothing to receive")
 
 
 def _demands(route: Route, request: Request) -> list[Demand]:

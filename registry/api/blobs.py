@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -64,12 +66,24 @@ async def _find(request: Request, registry: Services, digest: Digest) -> StoredB
 async def _existence(request: Request, registry: Services, blob: StoredBlob) -> Answer:
     if blob.key is not None and registry.store.size(blob.key) != blob.size:
         raise ObjectLost(blob.key)
-    may_push = registry.access.allows(request.by, Right.PUSH, request.name, request.scopes)
-    if may_push and registry.blobs.is_due(blob, datetime.now(UTC)):
-        await registry.in_thread(registry.blobs.renew, request.name, blob.digest)
+    due = None
+    if registry.access.allows(request.by, Right.PUSH, request.name, request.scopes):
+        due = registry.blobs.due(blob)
+        if due < datetime.now(UTC):
+            await registry.in_thread(registry.blobs.renew, request.name, blob.digest)
     if is_unchanged(request, blob.digest):
         return not_modified(blob.digest)
-    return Answer(200, _headers(blob, blob.size))
+    return Answer(200, _headers(blob, blob.size), holds=_while(registry, blob, due))
+
+
+def _while(registry: Services, blob: StoredBlob, due: datetime | None = None) -> Callable[[], bool]:
+    """Whether the object is there still, and whoever may push need not have its lease renewed."""
+    key, size, until = blob.key, blob.size, due.timestamp() if due else math.inf
+
+    def holds() -> bool:
+        return time.time() < until and (key is None or registry.store.size(key) == size)
+
+    return holds
 
 
 async def _content(request: Request, registry: Services, blob: StoredBlob) -> Answer:
@@ -82,9 +96,10 @@ async def _content(request: Request, registry: Services, blob: StoredBlob) -> An
     part = span or Span(0, blob.size)
     body = _body(registry, blob, part)
     headers = _headers(blob, part.length)
+    holds = _while(registry, blob)
     if span is None:
-        return Answer(200, headers, body)
-    return Answer(206, (*headers, (b"content-range", text(span.content_range(blob.size)))), body)
+        return Answer(200, headers, body, holds)
+    return Answer(206, (*headers, (b"content-range", text(span.content_range(blob.size)))), body, holds)
 
 
 def _body(registry: Services, blob: StoredBlob, part: Span) -> bytes | FileBody:

@@ -6,7 +6,7 @@ from functools import partial
 
 from registry.api.bodies import read_whole
 from registry.api.conditions import condition_of, is_unchanged, not_modified
-from registry.api.messages import INERT, Answer, Request, text
+from registry.api.messages import INERT, Answer, Request, always, text
 from registry.api.services import Services
 from registry.oci.digest import Digest
 from registry.oci.errors import DigestInvalid, ManifestInvalid, ManifestTooLarge, ManifestUnknown
@@ -30,7 +30,7 @@ async def pull(request: Request, registry: Services) -> Answer:
         (b"etag", b'"' + digest + b'"'),
         *INERT,
     )
-    return Answer(200, headers, manifest.content)
+    return Answer(200, headers, manifest.content, always)
 
 
 async def push(request: Request, registry: Services) -> Answer:

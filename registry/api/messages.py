@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Final
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from registry.core.access import Scoped
@@ -106,13 +106,22 @@ class FileBody:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is sent back; to HEAD, without the body but with its headers."""
+class Answer(NamedTuple):
+    """What is sent back; to HEAD, without the body but with its headers.
+
+    `holds` tells whether the same request would have the same answer still, as far as the database does not tell;
+    None where it has to be asked anew.
+    """
 
     status: int
-    headers: Headers = field(default_factory=tuple)
+    headers: Headers = ()
     body: bytes | FileBody = b""
+    holds: Callable[[], bool] | None = None
+
+
+def always() -> bool:
+    """For an answer that rests on the database alone."""
+    return True
 
 
 def _by_name(pairs: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:

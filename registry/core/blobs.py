@@ -57,9 +57,9 @@ class BlobService:
         self.mark_damaged(source, digest, blob.key, caller)
         return False
 
-    def is_due(self, blob: StoredBlob, now: datetime) -> bool:
-        """Whether an answer that it exists must renew its lease first: past half its life (design §3)."""
-        return blob.lease_until - now < self.lease / 2
+    def due(self, blob: StoredBlob) -> datetime:
+        """From when on an answer that it exists must renew its lease first: half its life (design §3)."""
+        return blob.lease_until - self.lease / 2
 
     def renew(self, name: RepositoryName, digest: Digest) -> None:
         """Promise the blob for another lease to somebody who was about to push it. Raises: BlobUnknown."""

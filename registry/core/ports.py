@@ -250,6 +250,10 @@ class Journal(Protocol):
 class Reader(Protocol):
     """The pull path's lookups: on the event loop, one statement each (design §6)."""
 
+    def version(self) -> int | None:
+        """Another number after every commit, whoever made it; None where that cannot be had without waiting."""
+        ...
+
     async def manifest(self, name: RepositoryName, reference: Tag | Digest) -> StoredManifest | None: ...
     async def manifest_facts(self, name: RepositoryName, reference: Tag | Digest) -> StoredManifest | None:
         """The same without the bytes, which a HEAD does not send."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -77,8 +77,10 @@ _MOST_TOGETHER: Final = 4 << 20
 class SqliteReader:
     """`ports.Reader`, and the two lookups by which a caller is recognised; asynchronous only in name on SQLite."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, version: Callable[[], int]) -> None:
+        """Both are the same connection's."""
         self._run = run
+        self.version = version
 
     async def manifest(self, name: RepositoryName, reference: Tag | Digest) -> StoredManifest | None:
         """The manifest that a tag or digest names, with its bytes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 from registry.oci.errors import DigestInvalid
@@ -14,6 +15,8 @@ from registry.oci.errors import DigestInvalid
 ALGORITHMS: Final = {"sha256": 32, "sha512": 64}
 _NUMBERS: Final = {name: number for number, name in enumerate(ALGORITHMS, start=1)}
 _NAMES: Final = {number: name for name, number in _NUMBERS.items()}
+# Parsed ones, as clients ask for the same again and again.
+_REMEMBERED: Final = 4096
 _FORM: Final = re.compile(r"(sha256):([0-9a-f]{64})|(sha512):([0-9a-f]{128})")
 
 
@@ -25,6 +28,7 @@ class Digest:
     hex: str
 
     @classmethod
+    @lru_cache(_REMEMBERED)
     def parse(cls, text: str) -> Self:
         """Raises: DigestInvalid, also for an algorithm we do not compute."""
         found = _FORM.fullmatch(text)

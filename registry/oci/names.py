@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 from registry.oci.digest import Digest
@@ -13,6 +14,8 @@ from registry.oci.errors import ManifestInvalid, NameInvalid
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG: Final = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+# Parsed ones, as clients ask for the same again and again.
+_REMEMBERED: Final = 4096
 LONGEST_NAME: Final = 255
 PROJECT_OF_BARE_NAMES: Final = "library"
 
@@ -24,6 +27,7 @@ class RepositoryName:
     text: str
 
     @classmethod
+    @lru_cache(_REMEMBERED)
     def parse(cls, text: str) -> Self:
         """Raises: NameInvalid."""
         # The length comes first: the pattern is linear, but a megabyte of name is no name at all.
@@ -48,6 +52,7 @@ class Tag:
     text: str
 
     @classmethod
+    @lru_cache(_REMEMBERED)
     def parse(cls, text: str) -> Self:
         """Raises: ManifestInvalid, the nearest code that the specification has."""
         if _TAG.fullmatch(text) is None:

@@ -30,9 +30,16 @@ class Cycle(RequestResponseCycle):
     transport: Outlet
 
     def __init__(
-        self, connection: HttpToolsProtocol, outlet: Outlet, inlet: RequestBody, drained: int, *, keep_alive: bool
+        self,
+        connection: HttpToolsProtocol,
+        app: ASGI3Application,
+        outlet: Outlet,
+        inlet: RequestBody,
+        drained: int,
+        *,
+        keep_alive: bool,
     ) -> None:
-        """`drained` is what may be read past of a body to save the connection."""
+        """`app` is to answer; `drained` is what may be read past of a body to save the connection."""
         super().__init__(
             connection.scope,
             outlet,
@@ -46,6 +53,7 @@ class Cycle(RequestResponseCycle):
             keep_alive=keep_alive,
             on_response=connection.on_response_complete,
         )
+        self.app = app
         self.inlet = inlet
         self.status: int | None = None
         self.sent_before = 0
@@ -58,12 +66,12 @@ class Cycle(RequestResponseCycle):
 
     def run_asgi(self, app: ASGI3Application) -> Coroutine[Any, Any, None]:
         """Run the application to its end, whatever happens to its client."""
-        self._app = app
+        self.app = app
         return super().run_asgi(self._forgiving)
 
     async def _forgiving(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         try:
-            return await self._app(scope, receive, send)
+            return await self.app(scope, receive, send)
         except ClientDisconnected:
             # An everyday event that needs no traceback, unless it was the application that stopped listening.
             if not self.disconnected:

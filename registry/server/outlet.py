@@ -55,6 +55,11 @@ class Outlet(asyncio.Transport):
         else:
             self._transport.write(data)
 
+    def write_whole(self, response: bytes, body: int) -> None:
+        """Write a response, head and all, of which `body` bytes are its body. Nothing else may be under way."""
+        self._sent += body
+        self._transport.write(response)
+
     def _write_with_head(self, data: bytes | bytearray | memoryview) -> None:
         # One system call and, if it is small, one packet; uvloop, too, sends each write at once.
         head = self._take_head()

@@ -18,8 +18,10 @@ import logging
 import time
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, cast
 
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.protocols.utils import is_ssl
@@ -32,24 +34,28 @@ from registry.server.gather import RequestBody
 from registry.server.limits import Limits
 from registry.server.outlet import Outlet
 from registry.server.patience import Wait, Waiting, Watch, watch_of
+from registry.server.prompt import AtOnce, fields, rendered
 from registry.server.reading import Reading
+from registry.server.repeats import Repeat, Repeats
 
 _SURPLUS = 64 * 1024
 """What is read after a connection's last request, so that its closing is noticed while that is being answered."""
 _AHEAD = 8
 """Requests in line with which reading goes on, for the same reason."""
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _logger = logging.getLogger(__name__)
 
 
 def protocol(limits: Limits, log: AccessLog | None) -> type[HttpProtocol]:
     """What uvicorn takes for `http=`."""
-    return type("ConfiguredHttpProtocol", (HttpProtocol,), {"limits": limits, "log": log})
+    return type("ConfiguredHttpProtocol", (HttpProtocol,), {"limits": limits, "log": log, "kept": Repeats()})
 
 
 class HttpProtocol(Reading):
     """One connection: its requests in turn, and its end."""
 
     log: ClassVar[AccessLog | None] = None
+    kept: ClassVar[Repeats] = Repeats()
     alpn_protocols: ClassVar[list[str]] = ["http/1.1"]
     watch: Watch
 
@@ -66,6 +72,7 @@ class HttpProtocol(Reading):
         self.refusal: Refusal | None = None
         self.lingering = False
         self.half_closed = False
+        self._at_once: AtOnce | None = getattr(self.app, "at_once", None)
 
     # A connection's beginning and end
 
@@ -136,13 +143,54 @@ class HttpProtocol(Reading):
             self.line.append(cycle)
             self.regulate()
 
+    def _may_answer_now(self) -> bool:
+        return self.answering is None and not self.flow.write_paused
+
+    def answer_at_once(self) -> ASGI3Application | None:
+        if self._at_once is None or not self.prompt or not self._may_answer_now():
+            return cast("ASGI3Application", self.app)
+        self.prompt -= 1
+        began = time.perf_counter()
+        scope = cast("dict[str, Any]", self.scope)
+        reply = self._at_once(scope, self.asked_again)
+        if callable(reply):
+            return reply
+        status_line, rest, body = rendered(reply, is_head=scope["method"] == "HEAD")
+        self._write_whole(status_line, rest, body)
+        self._log(scope, reply.status, body, began)
+        if reply.holds is not None:
+            self.repeatable = Repeat(status_line, rest, body, reply.status, scope, reply.holds)
+        return None
+
+    def repeats(self, asked: bytes) -> bool:
+        if not self._may_answer_now():
+            return False
+        began = time.perf_counter()
+        repeat = self.kept.find(asked)
+        if repeat is None:
+            return False
+        self.latest = None
+        self._write_whole(repeat.status_line, repeat.rest, repeat.body)
+        self._log(repeat.scope, repeat.status, repeat.body, began)
+        return True
+
+    def was_heard(self, asked: bytes) -> bool:
+        return self._at_once is not None and self.kept.was_heard(asked)
+
+    def keep(self, asked: bytes, repeat: Repeat) -> None:
+        self.kept.keep(asked, repeat)
+
+    def _write_whole(self, status_line: bytes, rest: bytes, body: int) -> None:
+        self.outlet.write_whole(status_line + fields(self.server_state.default_headers) + rest, body)
+        self.server_state.total_requests += 1
+
     def is_crowded(self) -> bool:
         return len(self.line) >= self.limits.pipeline
 
     def _answer(self, cycle: Cycle) -> None:
         self.answering = cycle
         cycle.begin()
-        self._start_asgi_task(cycle, self.app)
+        self._start_asgi_task(cycle, cycle.app)
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -201,7 +249,9 @@ class HttpProtocol(Reading):
         ]
         head = STATUS_LINE[refusal.status] + b"".join(b"%b: %b\r\n" % field for field in fields)
         self.transport.write(head + b"\r\n" + text)
-        self._log(torn, refusal.status, len(text), {"refused": refusal.reason})
+        scope = cast("dict[str, Any]", torn.scope) if torn is not None else _NOTHING
+        began = torn.began if torn is not None else None
+        self._log(scope, refusal.status, len(text), began, {"refused": refusal.reason})
         self.linger()
 
     # Reading as fast as it is used
@@ -255,20 +305,23 @@ class HttpProtocol(Reading):
 
     # The access log
 
-    def _log_cycle(self, cycle: Cycle, *, aborted: bool = False) -> None:
-        if self.log is None:
-            return
-        more: dict[str, object] = cycle.scope["state"].get("access", {})
-        if aborted:
-            more = {**more, "aborted": True}
-        self._log(cycle, cycle.status, self.outlet.sent - cycle.sent_before, more)
+    def _log_cycle(self, cycle: Cycle, **more: object) -> None:
+        sent = self.outlet.sent - cycle.sent_before
+        self._log(cast("dict[str, Any]", cycle.scope), cycle.status, sent, cycle.began, more)
 
-    def _log(self, cycle: Cycle | None, status: int | None, sent: int, more: Mapping[str, object]) -> None:
+    def _log(
+        self,
+        scope: Mapping[str, Any],
+        status: int | None,
+        sent: int,
+        began: float | None = None,
+        more: Mapping[str, object] = _NOTHING,
+    ) -> None:
+        """`scope` is empty for a request that never became one, and `began` None for one that no application saw."""
         if self.log is None:
             return
         remote = None if self.client is None else f"{self.client[0]}:{self.client[1]}"
-        if cycle is None:
-            self.log.add(Entry(remote, None, None, status, sent, 0, more))
-            return
-        took = time.perf_counter() - cycle.began
-        self.log.add(Entry(remote, cycle.scope["method"], cycle.scope["path"], status, sent, took, more))
+        took = time.perf_counter() - began if began is not None else 0
+        told: Mapping[str, object] = scope["state"].get("access", _NOTHING) if scope else _NOTHING
+        fields = {**told, **more} if more else told
+        self.log.add(Entry(remote, scope.get("method"), scope.get("path"), status, sent, took, fields))

@@ -9,6 +9,7 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -18,7 +19,10 @@ from registry.server.framing import HEAD_TOO_LARGE, Refusal, framing
 from registry.server.gather import RequestBody
 from registry.server.limits import Limits
 from registry.server.outlet import Outlet
+from registry.server.repeats import LONGEST_HEAD, Repeat
 
+_AT_ONCE = 8
+"""Requests of one read that may be answered at once: the others leave the event loop to other connections first."""
 _logger = logging.getLogger(__name__)
 
 
@@ -26,6 +30,7 @@ class Reading(HttpToolsProtocol):
     """The reading half of a connection.
 
     `deaf`: what arrives is not parsed any more, because the last request of the connection has been read or refused.
+    `between`: nothing of the next request has arrived. `prompt`: how many more may be answered while this is parsed.
     """
 
     limits: ClassVar[Limits] = Limits()
@@ -48,12 +53,32 @@ class Reading(HttpToolsProtocol):
         self.surplus = 0
         self._events = 0
         self._barren = 0
+        self.between = True
+        self.prompt = 0
+        self.asked_again = False
+        self.repeatable: Repeat | None = None
 
     # What the other half does
 
     @abstractmethod
     def begin(self, cycle: Cycle) -> None:
         """Answer the request, when its turn has come."""
+
+    @abstractmethod
+    def answer_at_once(self) -> ASGI3Application | None:
+        """Answer the request, which has no body, here and now; or who is to answer it in its turn."""
+
+    @abstractmethod
+    def repeats(self, asked: bytes) -> bool:
+        """Answer these bytes, in which a request begins, as they were answered before; whether they were."""
+
+    @abstractmethod
+    def was_heard(self, asked: bytes) -> bool:
+        """Whether these bytes came before, on whatever connection."""
+
+    @abstractmethod
+    def keep(self, asked: bytes, repeat: Repeat) -> None:
+        """These bytes were one request, and this its answer."""
 
     @abstractmethod
     def refuse(self, refusal: Refusal) -> None:
@@ -83,7 +108,15 @@ class Reading(HttpToolsProtocol):
             self.regulate()
             return
         self.received += len(data)
-        events = self._events
+        begun, events = self.begun, self._events
+        short = self.between and len(data) <= LONGEST_HEAD
+        if short and self.repeats(data):
+            self.in_head = False
+            self.begun += 1
+            return
+        self.asked_again = short and self.was_heard(data)
+        self.prompt = _AT_ONCE
+        self.repeatable = None
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -94,6 +127,13 @@ class Reading(HttpToolsProtocol):
             self._barren = 0 if self._events != events else self._barren + len(data)
             if self._barren > self.limits.head:
                 self._bound()
+            if self.asked_again:
+                self._remember(data, begun)
+
+    def _remember(self, data: bytes, begun: int) -> None:
+        """Keep the answer, if `data` were one request and no byte of another."""
+        if self.repeatable is not None and self.between and self.begun == begun + 1:
+            self.keep(data, self.repeatable)
 
     def _stumble(self, error: httptools.HttpParserError) -> None:
         if self.deaf:
@@ -119,6 +159,7 @@ class Reading(HttpToolsProtocol):
             # uvicorn has llhttp read on after `Connection: close`; nobody here does.
             raise Refusal(400, "request after the last one")
         super().on_message_begin()
+        self.between = False
         self.in_head = True
         self.begun += 1
         self._events += 1
@@ -142,7 +183,14 @@ class Reading(HttpToolsProtocol):
             # llhttp takes what follows for another protocol; parsed as HTTP, such a body would be a second request.
             raise Refusal(400, "upgrade of a request with a body")
         self._complete_scope(version)
-        self.latest = self._cycle(RequestBody(length, self.demand, expects_continue=expects), version)
+        keep_alive = version != "1.0" and self.parser.should_keep_alive() and not self.parser.should_upgrade()
+        app = self.answer_at_once() if keep_alive and length == 0 else self.app
+        if app is None:
+            self.latest = None
+            return
+        self.latest = self._cycle(
+            RequestBody(length, self.demand, expects_continue=expects), app, keep_alive=keep_alive
+        )
         self.drained = 0
         self.begin(self.latest)
 
@@ -159,8 +207,11 @@ class Reading(HttpToolsProtocol):
             self.linger()
 
     def on_message_complete(self) -> None:
-        cycle = self._latest()
         self._events += 1
+        self.between = True
+        cycle = self.latest
+        if cycle is None:
+            return
         cycle.inlet.finish()
         if not cycle.keep_alive:
             self.deaf = True
@@ -183,10 +234,9 @@ class Reading(HttpToolsProtocol):
         self.scope["raw_path"] = self.root_path.encode("ascii") + target.path
         self.scope["query_string"] = target.query or b""
 
-    def _cycle(self, inlet: RequestBody, version: str) -> Cycle:
+    def _cycle(self, inlet: RequestBody, app: ASGI3Application, *, keep_alive: bool) -> Cycle:
         self.scope["extensions"] = {"http.response.zerocopysend": {}, "entrepot.gather": {"receive": inlet.gather}}
-        keep_alive = version != "1.0" and self.parser.should_keep_alive() and not self.parser.should_upgrade()
-        return Cycle(self, self.outlet, inlet, self.limits.drained, keep_alive=keep_alive)
+        return Cycle(self, app, self.outlet, inlet, self.limits.drained, keep_alive=keep_alive)
 
 
 def _refusal(error: httptools.HttpParserError) -> Refusal:

@@ -71,7 +71,8 @@ class Gate:
     anonymous_pull: bool = False
 
     def __post_init__(self) -> None:
-        reader = SqliteReader(self.house.metadata.reader().run)
+        connection = self.house.metadata.reader()
+        reader = SqliteReader(connection.run, connection.version)
         self.authenticator = Authenticator(
             reader, self.house.metadata, self.house.residents, self.passwords, VerifiedTokens(self.tokens),
             is_open=self.is_open,

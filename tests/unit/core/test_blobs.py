@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from registry.core.facts import ObjectKey
@@ -94,8 +92,7 @@ def test_a_lease_is_due_past_half_its_life(house: House, clock: Clock) -> None:
     blob, now = house.serves(digest), house.metadata.observe(lambda tx: tx.now)
     assert blob is not None
     assert blob.lease_until == now + house.lease
-    assert not house.blobs.is_due(blob, now + house.lease / 2)
-    assert house.blobs.is_due(blob, now + house.lease / 2 + timedelta(microseconds=1))
+    assert house.blobs.due(blob) == now + house.lease / 2
     clock.turn(house.lease)
     house.blobs.renew(APP, digest)
     renewed = house.serves(digest)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import uvicorn
 
@@ -40,6 +40,36 @@ class Site:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.requests.append((scope["method"], scope["path"]))
         await self.handlers.get(scope["path"], text(b"not here", 404))(scope, receive, send)
+
+
+class Reply(NamedTuple):
+    """What is answered at once."""
+
+    status: int = 200
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes = b""
+    holds: Callable[[], bool] | None = None
+
+
+class PromptSite(Site):
+    """A site that answers at once where `replies` has a reply, and where it has a handler lets that answer.
+
+    `asked` are the requests that it was asked so, and whether their bytes had come before.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.replies: dict[str, Reply | Handler] = {}
+        self.asked: list[tuple[str, bool]] = []
+
+    def clear(self) -> None:
+        super().clear()
+        self.replies.clear()
+        self.asked.clear()
+
+    def at_once(self, scope: Scope, asked_again: bool) -> Reply | Handler:
+        self.asked.append((scope["path"], asked_again))
+        return self.replies.get(scope["path"], self)
 
 
 class Server(uvicorn.Server):
