@@ -46,11 +46,12 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository that is not deleted."""
+    """A repository that is not deleted; `is_pushed` once it has held a manifest."""
 
     id: int
     name: RepositoryName
     project: int
+    is_pushed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,10 @@ class HashState:
 
 @dataclass(frozen=True, slots=True)
 class UploadSession:
-    """An upload session as its row tells it; `offset` bytes are durable, whatever more the store may hold."""
+    """An upload session as its row tells it; `offset` bytes are durable, whatever more the store may hold.
+
+    `stored` is the store's own note of how it goes on from there.
+    """
 
     id: int
     uuid: str
@@ -96,6 +100,7 @@ class UploadSession:
     principal: int
     epoch: int
     offset: int
+    stored: str
     hash: HashState
     key: ObjectKey | None
     object: int | None

@@ -130,8 +130,10 @@ class Uploads(Protocol):
         """From now on the session's bytes go to this object."""
         ...
 
-    def acknowledge(self, session: UploadSession, offset: int, state: HashState, expires: datetime) -> bool:
-        """Set what is durable, if the session's epoch is still ours; whether it was."""
+    def acknowledge(
+        self, session: UploadSession, offset: int, stored: str, state: HashState, expires: datetime
+    ) -> bool:
+        """Set what is durable, and how the store goes on, if the session's epoch is still ours; whether it was."""
         ...
 
     def finish(self, session: UploadSession, digest: Digest, keep_until: datetime) -> bool:
@@ -288,20 +290,39 @@ class Recognition(Protocol):
 class Receiver(Protocol):
     """One request's writing to one object; a context manager that closes what it opened.
 
-    Every change is made under the object's lock, after asking `still_mine`: where that says no, another request has
-    taken over the session, nothing is changed, and the answer is False.
+    Every change is made after asking `still_mine`, so that nothing of an earlier request's is mixed in: where that says
+    no, another request has taken over the session, nothing is changed, and the answer is False.
     """
+
+    @property
+    def leftovers(self) -> ObjectKey | None:
+        """What else the store keeps for the session, to be deleted once that has ended as a blob."""
+        ...
 
     def append(self, chunks: Sequence[bytes]) -> bool:
         """Write behind what is there; all of it, or none. Raises: StorageFull."""
         ...
 
-    def sync(self) -> None:
-        """Make every byte appended so far survive a power cut. Raises: StorageFull."""
+    def sync(self) -> str:
+        """Make every byte appended so far survive a power cut. Raises: StorageFull.
+
+        What the store needs to go on from here, in its own words; the session keeps it with the offset.
+        """
         ...
 
     def cut(self, offset: int) -> bool:
-        """Give back everything beyond the first `offset` bytes."""
+        """Give back everything beyond the first `offset` bytes, which were acknowledged or are none."""
+        ...
+
+    def content(self) -> bytes:
+        """Every byte, of an object that is small enough to move into SQL. Raises: ObjectLost."""
+        ...
+
+    def seal(self) -> None:
+        """The object is whole: from now on it can be read, and survives a power cut. Raises: ObjectLost, StorageFull.
+
+        ObjectLost when the store holds other bytes than were appended. A sealed object may be past cutting.
+        """
         ...
 
     def __enter__(self) -> Self: ...
@@ -313,31 +334,37 @@ class Receiver(Protocol):
 class ObjectStore(Protocol):
     """Bytes under opaque keys. Nobody reads a key before a row names it live, so nothing is ever renamed."""
 
-    def receive(self, key: ObjectKey, offset: int, still_mine: Callable[[], bool]) -> Receiver | None:
-        """Open for appending: waits for an earlier receiver's write to end, then cuts what lies beyond `offset`.
-
-        None when it is not ours any more. Raises: ObjectLost when fewer than `offset` bytes are there, StorageFull.
-        """
+    @property
+    def is_prompt(self) -> bool:
+        """Whether `size`, `open` and `pread` answer quickly enough for the event loop, as files do."""
         ...
 
-    def seal(self, key: ObjectKey) -> None:
-        """Make the object and its place in the store survive a power cut."""
+    def receive(self, key: ObjectKey, offset: int, state: str, still_mine: Callable[[], bool]) -> Receiver | None:
+        """Open for appending: waits for an earlier receiver's write to end, then cuts what lies beyond `offset`.
+
+        `state` is what the last `sync` said, empty at the beginning. None when it is not ours any more.
+        Raises: ObjectLost when fewer than `offset` bytes are there, StorageFull.
+        """
         ...
 
     def size(self, key: ObjectKey) -> int | None:
         """In bytes; None when there is no such object."""
         ...
 
-    def open(self, key: ObjectKey) -> BinaryIO:
-        """A stream from the object's beginning, a real file where the store has one. Raises: ObjectLost."""
+    def open(self, key: ObjectKey, start: int = 0) -> BinaryIO:
+        """A stream from `start`, a real file where the store has one. Raises: ObjectLost."""
         ...
 
     def pread(self, key: ObjectKey, start: int, length: int) -> bytes:
         """A small part, quickly; shorter at the object's end. Raises: ObjectLost."""
         ...
 
+    def url(self, key: ObjectKey) -> str | None:
+        """Where a client can GET the object itself, for a while; None when it has to come through us."""
+        ...
+
     def delete(self, keys: Iterable[ObjectKey]) -> None:
-        """Forget the objects; those that are not there are no error."""
+        """Forget the objects, and whatever was begun under their keys; those that are not there are no error."""
         ...
 
 

@@ -159,7 +159,8 @@ class UploadService:
 class Reception:
     """One request's bytes on their way into a session. Close it, whatever happens."""
 
-    def __init__(self, service: UploadService, session: UploadSession, receiver: Receiver, hash_: Hash) -> None:
+    def __init__(self, service: UploadService, session: UploadSession, receiver: Receiver, hash_: Hash | None) -> None:
+        """`hash_` is None where the session's cannot be taken up: then the bytes are read again at the end."""
         self._service = service
         self._session = session
         self._receiver = receiver
@@ -169,22 +170,16 @@ class Reception:
     @classmethod
     def open(cls, service: UploadService, session: UploadSession) -> Reception:
         """Drain an earlier writer, cut what it left beyond the offset, and take up the hash."""
-        key = _key(session)
         metadata = service.metadata
 
         def still_mine() -> bool:
             return metadata.observe(lambda tx: tx.uploads.epoch(session)) == session.epoch
 
         with _ending_the_lost(service, session):
-            receiver = service.store.receive(key, session.offset, still_mine)
+            receiver = service.store.receive(_key(session), session.offset, session.stored, still_mine)
         if receiver is None:
             raise UploadTakenOver(upload=session.uuid)
-        try:
-            with _ending_the_lost(service, session):
-                return cls(service, session, receiver, _take_up(service, session))
-        except BaseException:
-            receiver.__exit__(None, None, None)
-            raise
+        return cls(service, session, receiver, _take_up(service, session))
 
     def append(self, chunks: Sequence[bytes]) -> None:
         """Raises: UploadTakenOver, UploadUnknown, StorageFull; the last gives back what this request took."""
@@ -198,22 +193,23 @@ class Reception:
                 raise
             if not written:
                 raise UploadTakenOver(upload=self._session.uuid)
-            self._hash.update(piece)
+            if self._hash is not None:
+                self._hash.update(piece)
             self.offset += len(piece)
 
     def acknowledge(self) -> int:
         """Make the bytes so far durable, and the session's; the new offset. Raises: UploadTakenOver, StorageFull."""
         with self._dying_of_a_failed_sync():
-            self._receiver.sync()
-        state = self._hash.save()
+            stored = self._receiver.sync()
+        state = self._hash.save() if self._hash is not None else replace(self._session.hash, state=None)
         expiry = self._service.expiry
 
         def set_offset(tx: Transaction) -> bool:
-            return tx.uploads.acknowledge(self._session, self.offset, state, tx.now + expiry)
+            return tx.uploads.acknowledge(self._session, self.offset, stored, state, tx.now + expiry)
 
         if not self._service.metadata.transact(set_offset):
             raise UploadTakenOver(upload=self._session.uuid)
-        self._session = replace(self._session, offset=self.offset, hash=state)
+        self._session = replace(self._session, offset=self.offset, stored=stored, hash=state)
         return self.offset
 
     def commit(self, digest: Digest, caller: Caller) -> None:
@@ -223,11 +219,14 @@ class Reception:
         Raises: DigestInvalid, UploadTakenOver, UploadUnknown, StorageFull.
         """
         with _ending_the_lost(self._service, self._session):
-            computed = self._digest(digest.algorithm)
+            computed, content = self._computed(digest.algorithm)
             if computed != digest:
-                self._receiver.cut(self._session.offset)
+                if not self._receiver.cut(self._session.offset):
+                    # Sealed, in a store that takes nothing back.
+                    _end(self._service, self._session)
                 raise DigestInvalid(digest=str(digest), computed=str(computed))
-            content = self._secured(digest)
+            if content is None:
+                self._seal()
             try:
                 self._service.metadata.transact(lambda tx: self._finish(tx, digest, content, caller))
             except StorageFull:
@@ -242,23 +241,22 @@ class Reception:
         """Let go of the object."""
         self._receiver.__exit__(None, None, None)
 
-    def _secured(self, digest: Digest) -> bytes | None:
-        """What is to be kept in SQL, checked; None when the object holds the blob, to its last byte, and durably.
-
-        A small blob moves into SQL, where reading it needs no file.
-        """
-        key, store = _key(self._session), self._service.store
+    def _computed(self, algorithm: str) -> tuple[Digest, bytes | None]:
+        """The name of the bytes, and the bytes themselves where they are few enough for SQL: no file to read then."""
         if self.offset <= SMALL:
-            with store.open(key) as stream:
-                content = stream.read(self.offset + 1)
-            if Digest.of(content, digest.algorithm) != digest:
-                raise ObjectLost(key)
-            return content
-        if store.size(key) != self.offset:
-            raise ObjectLost(key)
+            content = self._receiver.content()
+            if len(content) != self.offset:
+                raise ObjectLost(_key(self._session))
+            return Digest.of(content, algorithm), content
+        if self._hash is not None and algorithm == self._session.hash.algorithm:
+            return Digest(algorithm, self._hash.hexdigest()), None
+        # Hashed by another algorithm so far, or not to the end: read once, which only a whole object can be.
+        self._seal()
+        return Digest(algorithm, _hash_again(self._service, _key(self._session), self.offset, algorithm)), None
+
+    def _seal(self) -> None:
         with self._dying_of_a_failed_sync():
-            store.seal(key)
-        return None
+            self._receiver.seal()
 
     def _finish(self, tx: Transaction, digest: Digest, content: bytes | None, caller: Caller) -> None:
         session = self._session
@@ -270,13 +268,9 @@ class Reception:
         else:
             tx.blobs.put_content(digest, content)
             tx.objects.doom(session.object)
+        if self._receiver.leftovers is not None:
+            tx.objects.doom(tx.objects.add(self._receiver.leftovers))
         self._service._link(tx, session.repository.name, digest, self.offset, caller)  # noqa: SLF001  two halves of one room
-
-    def _digest(self, algorithm: str) -> Digest:
-        if algorithm == self._session.hash.algorithm:
-            return Digest(algorithm, self._hash.hexdigest())
-        # The algorithm is known only now: read once what was hashed by another.
-        return Digest(algorithm, _hash_again(self._service, _key(self._session), self.offset, algorithm).hexdigest())
 
     @contextmanager
     def _dying_of_a_failed_sync(self) -> Iterator[None]:
@@ -318,14 +312,13 @@ def _is_open_to(session: UploadSession, caller: Caller) -> bool:
     return session.principal == caller.principal and session.finished is None
 
 
-def _take_up(service: UploadService, session: UploadSession) -> Hash:
+def _take_up(service: UploadService, session: UploadSession) -> Hash | None:
     if session.offset == 0:
         return service.hashes.new(session.hash.algorithm)
-    known = service.hashes.load(session.hash)
-    return known or _hash_again(service, _key(session), session.offset, session.hash.algorithm)
+    return service.hashes.load(session.hash)
 
 
-def _hash_again(service: UploadService, key: ObjectKey, length: int, algorithm: str) -> Hash:
+def _hash_again(service: UploadService, key: ObjectKey, length: int, algorithm: str) -> str:
     known = service.hashes.new(algorithm)
     with service.store.open(key) as stream:
         left = length
@@ -334,7 +327,7 @@ def _hash_again(service: UploadService, key: ObjectKey, length: int, algorithm: 
             left -= len(data)
     if left:
         raise ObjectLost(key)
-    return known
+    return known.hexdigest()
 
 
 def _key(session: UploadSession) -> ObjectKey:

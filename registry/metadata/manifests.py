@@ -148,7 +148,8 @@ class Manifests:
             pushed_at=self._moment.micros,
             pushed_by=by.principal,
         )[0][0]
-        self._moment.run(_FIRST_PUSH, which=repository.id, pushed_at=self._moment.micros)
+        if not repository.is_pushed:
+            self._moment.run(_FIRST_PUSH, which=repository.id, pushed_at=self._moment.micros)
         for position, each in enumerate(manifest.references):
             self._moment.run(
                 _ADD_REFERENCE,

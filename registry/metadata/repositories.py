@@ -15,7 +15,7 @@ from registry.metadata.schema import project, project_content, repository
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName
 
-_FIND: Final = sa.select(repository.c.id, repository.c.project_id).where(
+_FIND: Final = sa.select(repository.c.id, repository.c.project_id, repository.c.pushed_at).where(
     repository.c.name == p("name"), repository.c.deleted_at.is_(None)
 )
 _ADD: Final = (
@@ -43,7 +43,7 @@ class Repositories:
     def find(self, name: RepositoryName) -> Repository | None:
         """The repository of this name that is not deleted."""
         row = self._moment.first(_FIND, name=name.text)
-        return Repository(row[0], name, row[1]) if row else None
+        return Repository(row[0], name, row[1], row[2] is not None) if row else None
 
     def get_or_create(self, name: RepositoryName) -> Repository:
         """The repository, made with its project if need be."""

@@ -271,6 +271,7 @@ upload: Final = sa.Table(
     sa.Column("finished", _Digest),
     sa.Column("created_at", _Instant, nullable=False),
     sa.Column("expires_at", _Instant, nullable=False),
+    sa.Column("stored", sa.Text, nullable=False, server_default=""),
     sa.Index("ix_upload_expires_at", "expires_at"),
     sa.Index("ix_upload_repository_id", "repository_id"),
 )

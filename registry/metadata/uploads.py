@@ -30,6 +30,7 @@ _SESSIONS: Final = sa.select(
     upload.c.principal_id,
     upload.c.epoch,
     upload.c.offset,
+    upload.c.stored,
     upload.c.algorithm,
     upload.c.hash_format,
     upload.c.hash_state,
@@ -62,7 +63,7 @@ _MINE: Final = (upload.c.id == p("upload"), upload.c.epoch == p("mine"), upload.
 _ACKNOWLEDGE: Final = (
     sa.update(upload)
     .where(*_MINE)
-    .values({each: p(each) for each in ("offset", "algorithm", "hash_format", "hash_state", "expires_at")})
+    .values({each: p(each) for each in ("offset", "stored", "algorithm", "hash_format", "hash_state", "expires_at")})
     .returning(upload.c.id)
 )
 # The session lets go of its object, which belongs to the blob from now on: nobody may write to it, us included.
@@ -114,7 +115,9 @@ class Uploads:
         """The object that its bytes go to."""
         self._moment.run(_ATTACH, upload=session.id, object_id=object_id)
 
-    def acknowledge(self, session: UploadSession, offset: int, state: HashState, expires: datetime) -> bool:
+    def acknowledge(
+        self, session: UploadSession, offset: int, stored: str, state: HashState, expires: datetime
+    ) -> bool:
         """Set what is durable, if nobody took over."""
         return bool(
             self._moment.run(
@@ -122,6 +125,7 @@ class Uploads:
                 upload=session.id,
                 mine=session.epoch,
                 offset=offset,
+                stored=stored,
                 algorithm=state.algorithm,
                 hash_format=state.format,
                 hash_state=state.state,
@@ -150,7 +154,8 @@ class Uploads:
 
 
 def _as_session(row: Row) -> UploadSession:
-    (session_id, uuid, repository_id, name, project, principal, epoch, offset, *hashing, key, object_id, finished) = row
+    session_id, uuid, repository_id, name, project, principal, epoch, offset, stored, *rest = row
+    *hashing, key, object_id, finished = rest
     return UploadSession(
         id=session_id,
         uuid=uuid,
@@ -158,6 +163,7 @@ def _as_session(row: Row) -> UploadSession:
         principal=principal,
         epoch=epoch,
         offset=offset,
+        stored=stored,
         hash=HashState(*hashing),
         key=ObjectKey(key) if key else None,
         object=object_id,

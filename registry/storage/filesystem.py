@@ -5,7 +5,7 @@ An object's life, and what makes each step safe:
 receive   open, lock, still mine?, cut to the offset, unlock   the lock drains the writer that was there before us
 append    lock, still mine?, write, unlock                     who lost the session never writes after who has it
 sync      fdatasync; the first time the folders too            then the row may say `offset`
-seal      fsync file and folders                               then a row may name it live, and 201 be answered
+seal      the same, of the whole file                          then a row may name it live, and 201 be answered
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from registry.core.facts import ObjectKey
 from registry.core.ports import ObjectLost
-from registry.storage.durable import FILE_MODE, FOLDER_MODE, make_folder, sync_file, sync_folder
+from registry.storage.durable import FILE_MODE, FOLDER_MODE, make_folder, sync_folder
 from registry.storage.kept import KeptDescriptors, Shrunk
 from registry.storage.layout import BLOBS, object_path
 from registry.storage.receiver import FileReceiver, making_room
@@ -26,6 +26,8 @@ from registry.storage.receiver import FileReceiver, making_room
 
 class FilesystemStore:
     """The objects of one data folder. Safe to use from any thread."""
+
+    is_prompt: Final = True
 
     def __init__(self, root: Path) -> None:
         make_folder(root / BLOBS)
@@ -36,8 +38,8 @@ class FilesystemStore:
         self._kept = KeptDescriptors()
         self._lasting: set[str] = set()
 
-    def receive(self, key: ObjectKey, offset: int, still_mine: Callable[[], bool]) -> FileReceiver | None:
-        """See the port. Raises: ObjectLost, StorageFull."""
+    def receive(self, key: ObjectKey, offset: int, _state: str, still_mine: Callable[[], bool]) -> FileReceiver | None:
+        """See the port; a file needs no notes. Raises: ObjectLost, StorageFull."""
         path = self._path(key)
         try:
             with making_room():
@@ -58,20 +60,6 @@ class FilesystemStore:
         self._kept.drop(path)
         return receiver
 
-    def seal(self, key: ObjectKey) -> None:
-        """See the port. Not to be tried again when it fails: the kernel may have let go of what it could not write.
-
-        Raises: ObjectLost, StorageFull.
-        """
-        path = self._path(key)
-        try:
-            with making_room():
-                # An error of writing back since the last sync is told to who syncs next, also by a new descriptor.
-                sync_file(path)
-                self._settle(path)
-        except FileNotFoundError as error:
-            raise self._lost(key, error) from None
-
     def size(self, key: ObjectKey) -> int | None:
         """See the port."""
         try:
@@ -80,12 +68,18 @@ class FilesystemStore:
             self._lost(key, error)
             return None
 
-    def open(self, key: ObjectKey) -> BinaryIO:
+    def open(self, key: ObjectKey, start: int = 0) -> BinaryIO:
         """See the port: a real file, so that the kernel can send it. Raises: ObjectLost."""
         try:
-            return open(self._path(key), "rb")  # noqa: PTH123 - text, see __init__; the caller closes it
+            file = open(self._path(key), "rb")  # noqa: PTH123, SIM115 - text, see __init__; the caller closes it
         except FileNotFoundError as error:
             raise self._lost(key, error) from None
+        if start:
+            file.seek(start)
+        return file
+
+    def url(self, _: ObjectKey) -> None:
+        """See the port: files leave through us."""
 
     def pread(self, key: ObjectKey, start: int, length: int) -> bytes:
         """See the port; an object that has shrunk since it was first read is lost too. Raises: ObjectLost."""

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Final, Self
 
 from registry.core.facts import ObjectKey
 from registry.core.ports import ObjectLost
@@ -22,10 +22,14 @@ class _Object:
 class MemoryStore:
     """The filesystem's promises, less those about power cuts."""
 
+    is_prompt: Final = True
+
     def __init__(self) -> None:
         self._objects: dict[str, _Object] = {}
 
-    def receive(self, key: ObjectKey, offset: int, still_mine: Callable[[], bool]) -> MemoryReceiver | None:
+    def receive(
+        self, key: ObjectKey, offset: int, _state: str, still_mine: Callable[[], bool]
+    ) -> MemoryReceiver | None:
         """See the port. Raises: ObjectLost."""
         path = object_path(key)
         # An object that is not there has no bytes: too few of them, but for the one that begins here.
@@ -36,20 +40,19 @@ class MemoryStore:
             if len(found.content) < offset:
                 raise ObjectLost(str(key))
             del found.content[offset:]
-        return MemoryReceiver(found, still_mine)
-
-    def seal(self, key: ObjectKey) -> None:
-        """See the port. Raises: ObjectLost."""
-        self._get(key)
+        return MemoryReceiver(key, found, still_mine, lambda: self._objects.get(path) is found)
 
     def size(self, key: ObjectKey) -> int | None:
         """See the port."""
         found = self._objects.get(object_path(key))
         return None if found is None else len(found.content)
 
-    def open(self, key: ObjectKey) -> BinaryIO:
+    def open(self, key: ObjectKey, start: int = 0) -> BinaryIO:
         """See the port. Raises: ObjectLost."""
-        return io.BytesIO(self._get(key).content)
+        return io.BytesIO(self._get(key).content[start:])
+
+    def url(self, _: ObjectKey) -> None:
+        """See the port: there is no other way to them."""
 
     def pread(self, key: ObjectKey, start: int, length: int) -> bytes:
         """See the port. Raises: ObjectLost."""
@@ -70,9 +73,16 @@ class MemoryStore:
 class MemoryReceiver:
     """One request's writing to one object."""
 
-    def __init__(self, target: _Object, still_mine: Callable[[], bool]) -> None:
+    leftovers: Final = None
+
+    def __init__(
+        self, key: ObjectKey, target: _Object, still_mine: Callable[[], bool], is_there: Callable[[], bool]
+    ) -> None:
+        self._key = key
         self._target = target
         self._still_mine = still_mine
+        self._is_there = is_there
+        self._size = len(target.content)
 
     def append(self, chunks: Sequence[bytes]) -> bool:
         """See the port."""
@@ -80,10 +90,12 @@ class MemoryReceiver:
             is_mine = self._still_mine()
             if is_mine:
                 self._target.content += b"".join(chunks)
+                self._size = len(self._target.content)
             return is_mine
 
-    def sync(self) -> None:
+    def sync(self) -> str:
         """Memory survives no power cut, and promises none."""
+        return ""
 
     def cut(self, offset: int) -> bool:
         """See the port."""
@@ -91,7 +103,18 @@ class MemoryReceiver:
             is_mine = self._still_mine()
             if is_mine:
                 del self._target.content[offset:]
+                self._size = len(self._target.content)
             return is_mine
+
+    def content(self) -> bytes:
+        """See the port. Raises: ObjectLost."""
+        self.seal()
+        return bytes(self._target.content)
+
+    def seal(self) -> None:
+        """See the port. Raises: ObjectLost."""
+        if not self._is_there() or len(self._target.content) != self._size:
+            raise ObjectLost(str(self._key))
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ from typing import Final, Self
 from registry.core.facts import ObjectKey
 from registry.core.ports import ObjectLost
 from registry.oci.errors import StorageFull
+from registry.storage.writeback import BATCH, begin_writeback
 
 # A full disk, a full quota, and a file beyond what the file system or the process's limits allow.
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -24,15 +25,19 @@ _MOST_BUFFERS: Final = os.sysconf("SC_IOV_MAX")
 class FileReceiver:
     """One request's writing to one file, by a descriptor of its own: locks are between descriptors, not processes."""
 
+    leftovers: Final = None
+
     def __init__(
         self, key: ObjectKey, descriptor: int, still_mine: Callable[[], bool], settle: Callable[[], None] | None
     ) -> None:
+        """`settle` makes the file's place durable; None when that was done."""
         self._key = key
         self._descriptor = descriptor
         self._still_mine = still_mine
         self._settle = settle
         self._is_broken = False
         self._position = 0
+        self._begun = 0
         # A request may be cancelled while a thread still writes for it: to close the descriptor under it would let the
         # rest be written to whatever file is opened next.
         self._turn = threading.RLock()
@@ -50,7 +55,7 @@ class FileReceiver:
                 if facts.st_nlink == 0 or facts.st_size < offset:
                     raise ObjectLost(str(self._key))
                 self._cut(facts.st_size, offset)
-                self._position = offset
+                self._position = self._begun = offset
             return is_mine
 
     def append(self, chunks: Sequence[bytes]) -> bool:
@@ -61,10 +66,30 @@ class FileReceiver:
                 self._write_behind(chunks)
             return is_mine
 
-    def sync(self) -> None:
+    def sync(self) -> str:
         """See the port. A second attempt would succeed without the bytes, so a failed one ends this receiver."""
         with self._turn:
             self._sync()
+        return ""
+
+    def content(self) -> bytes:
+        """See the port. Raises: ObjectLost."""
+        with self._turn:
+            return os.pread(self._descriptor, self._whole(), 0)
+
+    def seal(self) -> None:
+        """See the port: nothing has to be done to a file but to sync it. Raises: ObjectLost, StorageFull."""
+        with self._turn:
+            self._whole()
+            self._sync()
+
+    def _whole(self) -> int:
+        """The file's size, which is what was appended. Raises: ObjectLost."""
+        self._refuse_broken()
+        facts = os.fstat(self._descriptor)
+        if facts.st_nlink == 0 or facts.st_size != self._position:
+            raise ObjectLost(str(self._key))
+        return self._position
 
     def _sync(self) -> None:
         self._refuse_broken()
@@ -83,6 +108,7 @@ class FileReceiver:
             if is_mine:
                 self._cut(os.fstat(self._descriptor).st_size, offset)
                 self._position = min(self._position, offset)
+                self._begun = min(self._begun, offset)
             return is_mine
 
     def close(self) -> None:
@@ -117,6 +143,9 @@ class FileReceiver:
         self._cut(size, self._position)
         self._write(chunks, self._position)
         self._position += sum(map(len, chunks))
+        if self._position - self._begun >= BATCH:
+            begin_writeback(self._descriptor, self._begun, self._position)
+            self._begun = self._position
 
     def _write(self, chunks: Sequence[bytes], end: int) -> None:
         self._is_broken = True

@@ -152,12 +152,12 @@ def test_who_takes_a_session_over_has_the_newest_epoch(metadata: Metadata, sessi
 def test_only_the_newest_epoch_acknowledges_and_finishes(metadata: Metadata, session: UploadSession) -> None:
     state = HashState("sha512", "format", b"state")
     metadata.transact(lambda tx: tx.uploads.take_over(session, tx.now + DAY))
-    assert not metadata.transact(lambda tx: tx.uploads.acknowledge(session, 7, state, tx.now + DAY))
+    assert not metadata.transact(lambda tx: tx.uploads.acknowledge(session, 7, "", state, tx.now + DAY))
     assert not metadata.transact(lambda tx: tx.uploads.finish(session, ONE, tx.now + DAY))
     present = find(metadata)
     assert (present.offset, present.finished) == (0, None)
-    assert metadata.transact(lambda tx: tx.uploads.acknowledge(present, 7, state, tx.now + DAY))
-    assert (find(metadata).offset, find(metadata).hash) == (7, state)
+    assert metadata.transact(lambda tx: tx.uploads.acknowledge(present, 7, "note", state, tx.now + DAY))
+    assert (find(metadata).offset, find(metadata).stored, find(metadata).hash) == (7, "note", state)
 
 
 def test_a_finished_session_has_let_go_of_its_object_and_changes_no_more(
@@ -168,7 +168,7 @@ def test_a_finished_session_has_let_go_of_its_object_and_changes_no_more(
     assert (find(metadata).object, find(metadata).key) == (object_id, key)
     assert metadata.transact(lambda tx: tx.uploads.finish(session, ONE, tx.now + DAY))
     assert (find(metadata).object, find(metadata).key, find(metadata).finished) == (None, None, ONE)
-    assert not metadata.transact(lambda tx: tx.uploads.acknowledge(session, 9, session.hash, tx.now + DAY))
+    assert not metadata.transact(lambda tx: tx.uploads.acknowledge(session, 9, "", session.hash, tx.now + DAY))
     assert not metadata.transact(lambda tx: tx.uploads.finish(session, TWO, tx.now + DAY))
 
 

@@ -31,7 +31,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def receive(store: ObjectStore, key: ObjectKey, offset: int, still_mine: Callable[[], bool] = yes) -> Receiver:
-    receiver = store.receive(key, offset, still_mine)
+    receiver = store.receive(key, offset, "", still_mine)
     assert receiver is not None
     return receiver
 
@@ -40,8 +40,7 @@ def put(store: ObjectStore, *chunks: bytes) -> ObjectKey:
     key = new_key()
     with receive(store, key, 0) as receiver:
         assert receiver.append(chunks)
-        receiver.sync()
-    store.seal(key)
+        receiver.seal()
     return key
 
 
@@ -133,14 +132,14 @@ def test_an_object_received_in_many_requests_is_the_same(store: ObjectStore, who
 def test_an_object_shorter_than_its_offset_is_lost(store: ObjectStore) -> None:
     key = put(store, b"12345")
     with pytest.raises(ObjectLost):
-        store.receive(key, 6, yes)
+        store.receive(key, 6, "", yes)
     assert content(store, key) == b"12345"
 
 
 def test_an_absent_object_with_an_offset_is_lost_and_not_made(store: ObjectStore) -> None:
     key = new_key()
     with pytest.raises(ObjectLost):
-        store.receive(key, 1, yes)
+        store.receive(key, 1, "", yes)
     assert store.size(key) is None
 
 
@@ -185,15 +184,15 @@ def test_who_has_lost_the_session_cuts_nothing(store: ObjectStore) -> None:
 
 def test_who_has_lost_the_session_receives_nothing(store: ObjectStore) -> None:
     key = put(store, b"of the other")
-    assert store.receive(key, 2, no) is None
+    assert store.receive(key, 2, "", no) is None
     assert content(store, key) == b"of the other"
 
 
 @pytest.mark.parametrize("offset", [3, 100])
 def test_who_has_lost_the_session_is_told_so_even_when_its_object_is_gone(store: ObjectStore, offset: int) -> None:
     short, absent = put(store, b"of"), new_key()
-    assert store.receive(short, offset, no) is None
-    assert store.receive(absent, offset, no) is None
+    assert store.receive(short, offset, "", no) is None
+    assert store.receive(absent, offset, "", no) is None
 
 
 def test_of_receivers_at_once_the_last_to_take_over_writes_and_the_others_never_again(store: ObjectStore) -> None:
@@ -204,7 +203,7 @@ def test_of_receivers_at_once_the_last_to_take_over_writes_and_the_others_never_
 
     def write(letter: bytes) -> None:
         owner[0] = letter
-        receiver = store.receive(key, 0, lambda: owner[0] == letter)
+        receiver = store.receive(key, 0, "", lambda: owner[0] == letter)
         if receiver is None:
             return
         with receiver:
@@ -286,8 +285,6 @@ def test_an_absent_object_is_lost_to_every_reader(store: ObjectStore) -> None:
         store.open(key)
     with pytest.raises(ObjectLost):
         store.pread(key, 0, 1)
-    with pytest.raises(ObjectLost):
-        store.seal(key)
 
 
 # Deleting
@@ -331,9 +328,8 @@ A_KEY = "blobs/0f/0f3c9f52-1d2e-4b6a-8c7d-0123456789ab"
 
 def _operations(store: ObjectStore) -> list[Callable[[ObjectKey], object]]:
     return [
-        lambda key: store.receive(key, 0, yes),
-        lambda key: store.receive(key, 1, yes),
-        store.seal,
+        lambda key: store.receive(key, 0, "", yes),
+        lambda key: store.receive(key, 1, "", yes),
         store.size,
         store.open,
         lambda key: store.pread(key, 0, 1),

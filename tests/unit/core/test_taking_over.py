@@ -143,18 +143,20 @@ def test_a_session_whose_bytes_are_lost_ends_and_its_object_is_doomed(house: Hou
     assert house.states() == ["doomed"]
 
 
-def test_bytes_that_are_lost_while_the_hash_is_taken_up_end_the_session_too(
+def test_bytes_that_are_lost_before_they_are_hashed_again_end_the_session_too(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uuid = house.begin()
     first = house.receive(uuid)
-    first.append([b"bytes"])
+    first.append([BIG])
     first.acknowledge()
     house.metadata._writer.execute("UPDATE upload SET hash_format = 'foreign'")
 
     def lost(key: object) -> None:
         raise ObjectLost(str(key))
 
+    second = house.receive(uuid)
     monkeypatch.setattr(type(house.store), "open", lambda _, key: lost(key))
     with pytest.raises(UploadUnknown):
-        house.receive(uuid)
+        second.commit(Digest.of(BIG), house.admin)
+    assert house.states() == ["doomed"]

@@ -170,7 +170,7 @@ def test_a_failed_sync_is_never_repeated_the_session_dies_of_it(house: House, mo
         raise StorageFull
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(house.store), "seal", no_room)
+        patch.setattr(type(reception._receiver), "seal", no_room)
         with pytest.raises(StorageFull):
             house.receive(uuid).commit(Digest.of(BIG), house.admin)
     # What the kernel could not write, it may have let go of: a second sync would tell nothing (design §2).

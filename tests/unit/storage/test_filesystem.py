@@ -80,19 +80,23 @@ def test_a_store_that_another_process_has_just_made_is_made_durable_too(scene: S
 
 
 def test_sealing_syncs_the_file_before_its_name_and_the_new_folders_name(scene: Scene, synced: list[str]) -> None:
-    key = scene.put(b"bytes")
-    uuid, folder = scene.path(key).name, scene.path(key).parent.name
-    scene.store.seal(key)
-    assert synced == [uuid, folder, "blobs"]
-    # From here on the folder is known to last.
-    synced.clear()
-    scene.store.seal(key)
-    assert synced == [uuid, folder]
+    first = new_key()
+    second = ObjectKey(str(first)[:-12] + "ffffffffffff")
+    folder = scene.path(first).parent.name
+    for key in (first, second):
+        with scene.receive(key) as receiver:
+            receiver.append([b"bytes"])
+            receiver.seal()
+    # Of the second one the folder is known to last.
+    names = [f"data of {scene.path(key).name}" for key in (first, second)]
+    assert synced == [names[0], folder, "blobs", names[1], folder]
 
 
 def test_a_folder_that_another_process_made_is_made_durable_too(scene: Scene, synced: list[str]) -> None:
-    key = scene.put(b"bytes")
-    FilesystemStore(scene.root).seal(key)
+    key = new_key()
+    scene.path(key).parent.mkdir()
+    with scene.receive(key) as receiver:
+        receiver.seal()
     assert synced[-1] == "blobs"
 
 
@@ -113,13 +117,14 @@ def test_the_first_sync_of_an_object_makes_its_name_durable_and_later_ones_its_b
 
 
 def test_a_folder_that_was_removed_is_made_again_and_durable_again(scene: Scene, synced: list[str]) -> None:
-    key = scene.put(b"bytes")
-    scene.store.seal(key)
+    key = new_key()
+    with scene.receive(key) as receiver:
+        receiver.seal()
     shutil.rmtree(scene.path(key).parent)
     synced.clear()
     with scene.receive(key) as receiver:
         receiver.append([b"again"])
-    scene.store.seal(key)
+        receiver.seal()
     assert synced[-1] == "blobs"
     assert scene.path(key).read_bytes() == b"again"
 
@@ -132,17 +137,36 @@ def test_deleting_is_durable_folder_by_folder(scene: Scene, synced: list[str]) -
 
 
 def test_a_file_that_cannot_be_synced_is_not_tried_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    key = scene.put(b"bytes")
     asked = []
 
     def fail(descriptor: int) -> None:
         asked.append(descriptor)
         raise OSError(errno.EIO, "input/output error")
 
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="input/output error"):
-        scene.store.seal(key)
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with scene.receive(new_key()) as receiver:
+        receiver.append([b"bytes"])
+        for _ in range(2):
+            with pytest.raises(OSError, match=r"input/output error|earlier write or sync failed"):
+                receiver.seal()
     assert len(asked) == 1
+
+
+def test_only_an_object_that_holds_what_was_appended_is_sealed(scene: Scene) -> None:
+    key = new_key()
+    with scene.receive(key) as receiver:
+        receiver.append([b"bytes"])
+        os.truncate(scene.path(key), 4)
+        with pytest.raises(ObjectLost):
+            receiver.seal()
+        with pytest.raises(ObjectLost):
+            receiver.content()
+    gone = new_key()
+    with scene.receive(gone) as receiver:
+        receiver.append([b"bytes"])
+        scene.path(gone).unlink()
+        with pytest.raises(ObjectLost):
+            receiver.seal()
 
 
 # Damage and absence
@@ -199,7 +223,6 @@ def test_a_disk_that_is_absent_is_no_lost_object(scene: Scene) -> None:
         lambda: scene.store.size(key),
         lambda: scene.store.open(key),
         lambda: scene.store.pread(key, 0, 1),
-        lambda: scene.store.seal(key),
         lambda: scene.store.delete([key]),
         lambda: scene.receive(key, 0),
         lambda: scene.receive(key, 5),
@@ -231,9 +254,9 @@ def test_no_descriptor_stays_open_but_the_kept_ones(scene: Scene, descriptors: C
     with scene.receive(key, 5) as receiver:
         receiver.sync()
     with pytest.raises(ObjectLost):
-        scene.store.receive(key, 6, lambda: True)
-    assert scene.store.receive(key, 0, lambda: False) is None
-    scene.store.seal(key)
+        scene.store.receive(key, 6, "", lambda: True)
+    assert scene.store.receive(key, 0, "", lambda: False) is None
+    scene.seal(key)
     with scene.store.open(key):
         assert descriptors() == before + 1
     assert descriptors() == before
@@ -251,7 +274,7 @@ def test_a_receiver_whose_question_fails_leaves_no_descriptor(scene: Scene, desc
         raise ConnectionError("the database is gone")
 
     with pytest.raises(ConnectionError):
-        scene.store.receive(key, 0, fail)
+        scene.store.receive(key, 0, "", fail)
     assert descriptors() == before
 
 

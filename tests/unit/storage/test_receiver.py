@@ -18,8 +18,11 @@ from hypothesis import strategies as st
 
 from registry.core.facts import ObjectKey
 from registry.oci.errors import StorageFull
+from registry.storage import receiver as receiver_module
+from registry.storage import writeback
 from registry.storage.filesystem import FilesystemStore
 from registry.storage.layout import new_key
+from registry.storage.writeback import BATCH
 from tests.unit.storage.conftest import Scene
 
 Pwritev = Callable[[int, Sequence[Any], int], int]
@@ -239,7 +242,7 @@ owner = Path(root, "owner")
 print("ready", flush=True)
 sys.stdin.readline()
 owner.write_text(letter)
-receiver = FilesystemStore(Path(root)).receive(ObjectKey(key), 0, lambda: owner.read_text() == letter)
+receiver = FilesystemStore(Path(root)).receive(ObjectKey(key), 0, "", lambda: owner.read_text() == letter)
 written = 0
 while receiver is not None and written < int(rounds):
     if not receiver.append([letter.encode() * 3] * int(pieces)):
@@ -279,7 +282,7 @@ def killed_half_way(descriptor, buffers, position):
     os.kill(os.getpid(), signal.SIGKILL)
 
 root, key = sys.argv[1:]
-receiver = FilesystemStore(Path(root)).receive(ObjectKey(key), 0, lambda: True)
+receiver = FilesystemStore(Path(root)).receive(ObjectKey(key), 0, "", lambda: True)
 receiver.append([b"acknowledged, "])
 receiver.sync()
 os.pwritev = killed_half_way
@@ -309,7 +312,7 @@ def held():
     return sys.stdin.readline() == "go\\n"
 
 root, key = sys.argv[1:]
-receiver = FilesystemStore(Path(root)).receive(ObjectKey(key), 0, lambda: True)
+receiver = FilesystemStore(Path(root)).receive(ObjectKey(key), 0, "", lambda: True)
 receiver._still_mine = held
 receiver.append([b"late"])
 """
@@ -330,3 +333,29 @@ def test_a_writer_killed_with_the_lock_in_hand_holds_nobody_up(scene: Scene) -> 
 def test_a_store_of_another_process_sees_what_this_one_wrote(scene: Scene) -> None:
     key = scene.put(b"bytes")
     assert FilesystemStore(scene.root).pread(ObjectKey(str(key)), 0, 5) == b"bytes"
+
+
+def test_the_disk_begins_to_write_while_bytes_arrive_and_never_far_behind(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[tuple[int, int]] = []
+    monkeypatch.setattr(receiver_module, "begin_writeback", lambda _, start, end: begun.append((start, end)))
+    piece = bytes(BATCH // 2 + 1)
+    with scene.receive(new_key()) as receiver:
+        for _ in range(4):
+            receiver.append([piece])
+        receiver.cut(BATCH)
+        for _ in range(2):
+            receiver.append([piece])
+    step = 2 * len(piece)
+    assert begun == [(0, step), (step, 2 * step), (BATCH, BATCH + step)]
+
+
+def test_to_begin_writing_is_a_call_that_the_kernel_takes(scene: Scene) -> None:
+    key = new_key()
+    with scene.receive(key) as receiver:
+        receiver.append([b"bytes"])
+        with scene.path(key).open("rb") as file:
+            assert writeback._sync_file_range is not None
+            assert writeback._sync_file_range(file.fileno(), 0, 5, writeback._WRITE) == 0
+            assert writeback._sync_file_range(file.fileno(), -1, 5, writeback._WRITE) == -1
