@@ -119,6 +119,17 @@ class Material:
         return file
 
 
+def have_memory(size: int) -> None:
+    """Have the machine hold `size` bytes of memory that are free.
+
+    The host of a virtual machine takes back what lies idle, and to be given it again costs ten times what writing to it
+    does: whoever happened to push first would pay for all.
+    """
+    with mmap.mmap(-1, size) as memory:
+        for start in range(0, size, mmap.PAGESIZE):
+            memory[start] = 1
+
+
 def digest_of(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
 

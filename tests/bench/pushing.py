@@ -11,7 +11,7 @@ from tests.bench.checks import same_bytes
 from tests.bench.children import Ready, in_child, in_children
 from tests.bench.flows import NewTags
 from tests.bench.load import Sample, drive
-from tests.bench.material import MANIFEST_TYPE, SMALL, Blob, Manifest, Material, digest_of, manifest_of
+from tests.bench.material import MANIFEST_TYPE, SMALL, Blob, Manifest, Material, digest_of, have_memory, manifest_of
 from tests.bench.seed import forget_blob, hold_manifest, put_manifest
 from tests.bench.swarm import Conversation, converse
 from tests.bench.target import Target, location_of
@@ -33,6 +33,7 @@ class Pushing:
 
         def run(seconds: int) -> Sample:
             pushed.extend(material.fresh() for _ in range(self.streams))
+            have_memory(2 * sum(blob.length for blob in pushed))
             spans = in_children([partial(self.push, target, REPOSITORY, blob) for blob in pushed])
             taken = max(span.ended for span in spans) - min(span.began for span in spans)
             return Sample(sum(blob.length for blob in pushed) / MIB, taken)
