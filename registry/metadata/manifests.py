@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
+from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.facts import Caller, ContentKind, Repository
 from registry.metadata.contents import put_content
 from registry.metadata.moment import Moment
 from registry.metadata.schema import blob, link, manifest, reference, repository, tag
+from registry.metadata.statements import Statement
 from registry.oci.digest import Digest
 from registry.oci.manifest import Kind, Manifest, Reference
 from registry.oci.names import Tag
@@ -30,7 +32,7 @@ _KNOWN: Final = (
     .with_for_update()
 )
 _ADD: Final = (
-    sa.insert(manifest)
+    insert(manifest)
     .values(
         {
             each: p(each)
@@ -40,6 +42,7 @@ _ADD: Final = (
             )
         }
     )
+    .on_conflict_do_nothing(index_elements=["repository_id", "digest"])
     .returning(manifest.c.id)
 )  # fmt: skip
 _ADD_REFERENCE: Final = sa.insert(reference).values(
@@ -75,18 +78,24 @@ _DELETE: Final = (
     .returning(manifest.c.id)
 )
 # Held FOR SHARE where the database knows row locks: the collector cannot take away what was just found (design §3).
-_HAS_BLOB: Final = (
-    sa.select(link.c.blob_id)
+_BLOBS: Final = (
+    sa.select(link.c.digest)
     .select_from(link.join(blob, blob.c.id == link.c.blob_id))
-    .where(
-        link.c.repository_id == p("repository"),
-        link.c.digest == p("digest"),
-        link.c.deleted_at.is_(None),
-        blob.c.damaged_at.is_(None),
-    )
+    .where(link.c.repository_id == p("repository"), link.c.deleted_at.is_(None), blob.c.damaged_at.is_(None))
+    .order_by(link.c.digest)
     .with_for_update(read=True, of=link)
 )
-_HAS_CHILD: Final = _BY_DIGEST.with_for_update(read=True)
+_CHILDREN: Final = sa.select(manifest.c.digest).where(*_VISIBLE).order_by(manifest.c.digest).with_for_update(read=True)
+# Asked for in lots of these sizes, the last one filled up by repetition: so that there are few texts to prepare.
+_LOTS: Final = (1, 2, 4, 8, 16, 32, 64)
+
+
+def _among(column: sa.Column[bytes], lot: int) -> sa.ColumnElement[bool]:
+    return column.in_([p(f"digest_{number}") for number in range(lot)])
+
+
+_HAS_BLOBS: Final = {lot: _BLOBS.where(_among(link.c.digest, lot)) for lot in _LOTS}
+_HAS_CHILDREN: Final = {lot: _CHILDREN.where(_among(manifest.c.digest, lot)) for lot in _LOTS}
 _SOME: Final = 10
 _HOLDERS: Final = (
     sa.select(manifest.c.digest)
@@ -120,11 +129,9 @@ class Manifests:
 
     def put(self, repository: Repository, digest: Digest, content: bytes, manifest: Manifest, by: Caller) -> bool:
         """Keep it, or revive it; whether its row is new."""
-        known = self._moment.first(_KNOWN, repository=repository.id, digest=digest.packed)
-        if known is None:
-            self._add(repository, digest, content, manifest, by)
+        if self._add(repository, digest, content, manifest, by):
             return True
-        manifest_id, deleted_at = known
+        manifest_id, deleted_at = self._moment.run(_KNOWN, repository=repository.id, digest=digest.packed)[0]
         said = {"media_type": manifest.media_type, "artifact_type": manifest.artifact_type}
         if deleted_at is None:
             # Pushed again, perhaps under the type it should have had: the latest Content-Type is the one to answer.
@@ -133,9 +140,9 @@ class Manifests:
         self._moment.run(_REVIVE, manifest=manifest_id, pushed_at=self._moment.micros, pushed_by=by.principal, **said)
         return False
 
-    def _add(self, repository: Repository, digest: Digest, content: bytes, manifest: Manifest, by: Caller) -> None:
+    def _add(self, repository: Repository, digest: Digest, content: bytes, manifest: Manifest, by: Caller) -> bool:
         subject = manifest.subject
-        manifest_id = self._moment.run(
+        row = self._moment.first(
             _ADD,
             repository_id=repository.id,
             digest=digest.packed,
@@ -147,28 +154,43 @@ class Manifests:
             annotations=json.dumps(manifest.annotations, separators=(",", ":")),
             pushed_at=self._moment.micros,
             pushed_by=by.principal,
-        )[0][0]
+        )
+        if row is None:
+            return False
         if not repository.is_pushed:
             self._moment.run(_FIRST_PUSH, which=repository.id, pushed_at=self._moment.micros)
-        for position, each in enumerate(manifest.references):
-            self._moment.run(
-                _ADD_REFERENCE,
-                manifest_id=manifest_id,
-                position=position,
-                kind=each.kind.value,
-                repository_id=repository.id,
-                digest=each.digest.packed,
-                size=each.size,
-            )
+        references = [
+            {
+                "manifest_id": row[0],
+                "position": position,
+                "kind": each.kind.value,
+                "repository_id": repository.id,
+                "digest": each.digest.packed,
+                "size": each.size,
+            }
+            for position, each in enumerate(manifest.references)
+        ]
+        if references:
+            self._moment.run_many(_ADD_REFERENCE, references)
+        return True
 
     def missing(self, repository: Repository, parts: Sequence[Reference]) -> Sequence[Digest]:
         """Those of the parts that are not served here, in the order of their digests."""
-        wanted = sorted({(each.digest.packed, each.kind is Kind.CHILD) for each in parts})
-        return [
-            Digest.unpack(digest)
-            for digest, is_child in wanted
-            if not self._moment.run(_HAS_CHILD if is_child else _HAS_BLOB, repository=repository.id, digest=digest)
-        ]
+        blobs = {each.digest.packed for each in parts if each.kind is not Kind.CHILD}
+        children = {each.digest.packed for each in parts if each.kind is Kind.CHILD}
+        missing = self._without(_HAS_BLOBS, repository, blobs) | self._without(_HAS_CHILDREN, repository, children)
+        return [Digest.unpack(digest) for digest in sorted(missing)]
+
+    def _without(self, has: Mapping[int, Statement], repository: Repository, wanted: set[bytes]) -> set[bytes]:
+        """Those that are not there; the others are held, in the order of their digests."""
+        left = sorted(wanted)
+        while left:
+            lot = next((size for size in _LOTS if size >= len(left)), _LOTS[-1])
+            asked, left = left[:lot], left[lot:]
+            filled = asked + asked[-1:] * (lot - len(asked))
+            digests = {f"digest_{number}": digest for number, digest in enumerate(filled)}
+            wanted = wanted - {row[0] for row in self._moment.run(has[lot], repository=repository.id, **digests)}
+        return wanted
 
     def delete(self, repository: Repository, digest: Digest) -> bool:
         """Invisible at once, restorable within the undo window; whether it was visible."""

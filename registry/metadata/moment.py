@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from registry.metadata.statements import Row, Run, Statement
+from registry.metadata.statements import Row, Runs, Statement
 
 
 class Moment:
     """One connection at one instant, in microseconds."""
 
-    __slots__ = ("micros", "run")
+    __slots__ = ("micros", "run", "run_many")
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, connection: Runs) -> None:
+        self.run = connection.run
+        self.run_many = connection.run_many
         self.micros = 0
 
     def first(self, statement: Statement, /, **values: object) -> Row | None:

@@ -13,7 +13,7 @@ from registry.metadata.manifests import Manifests
 from registry.metadata.moment import Moment
 from registry.metadata.objects import Objects
 from registry.metadata.repositories import Repositories
-from registry.metadata.statements import Run
+from registry.metadata.statements import Runs
 from registry.metadata.tags import Tags
 from registry.metadata.uploads import Uploads
 
@@ -21,8 +21,8 @@ from registry.metadata.uploads import Uploads
 class SqlTransaction:
     """Bound to one connection for life; `begin` sets the instant of the transaction that is open on it."""
 
-    def __init__(self, run: Run) -> None:
-        moment = self._moment = Moment(run)
+    def __init__(self, connection: Runs) -> None:
+        moment = self._moment = Moment(connection)
         self.accounts = Accounts(moment)
         self.blobs = Blobs(moment)
         self.journal = Journal(moment)

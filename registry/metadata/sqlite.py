@@ -18,7 +18,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -60,6 +60,11 @@ class Connection:
         """All rows: an open cursor would hold its snapshot, and with it the end of the log."""
         prepared = _BOOK[statement]
         return self._driver.execute(prepared.text, prepared.parameters(values)).fetchall()
+
+    def run_many(self, statement: Statement, rows: Sequence[Mapping[str, object]], /) -> None:
+        """One statement for many rows."""
+        prepared = _BOOK[statement]
+        self._driver.executemany(prepared.text, map(prepared.parameters, rows))
 
     def execute(self, text: str) -> list[Row]:
         """A command without parameters, such as BEGIN."""
@@ -149,7 +154,7 @@ class SqliteMetadata:
     def _reading(self) -> SqlTransaction:
         transaction: SqlTransaction | None = getattr(self._local, "transaction", None)
         if transaction is None:
-            transaction = self._local.transaction = SqlTransaction(self.reader().run)
+            transaction = self._local.transaction = SqlTransaction(self.reader())
         return transaction
 
     def _hand_on(self) -> None:
@@ -231,7 +236,7 @@ class SqliteMetadata:
 
     def _open_writer(self) -> None:
         self._writer = Connection(self._path, writes=True, cache=8192)
-        self._transaction = SqlTransaction(self._writer.run)
+        self._transaction = SqlTransaction(self._writer)
 
 
 def _is_busy(error: Exception) -> bool:

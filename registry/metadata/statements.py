@@ -9,7 +9,7 @@ Upserts are written with PostgreSQL's `insert`, which SQLite's compiler renders 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,6 +27,17 @@ class Run(Protocol):
     def __call__(self, statement: Statement, /, **values: object) -> list[Row]: ...
 
 
+class Runs(Protocol):
+    """A connection that executes statements."""
+
+    @property
+    def run(self) -> Run: ...
+
+    def run_many(self, statement: Statement, rows: Sequence[Mapping[str, object]], /) -> None:
+        """The same statement for each row of parameters, in their order; what it returns is not wanted."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A statement's text, with its parameters in order; `bound` are the values that stand in the statement itself."""
@@ -35,7 +46,7 @@ class Prepared:
     order: tuple[str, ...]
     bound: dict[str, object]
 
-    def parameters(self, values: dict[str, object]) -> tuple[object, ...]:
+    def parameters(self, values: Mapping[str, object]) -> tuple[object, ...]:
         """The values in the order of the text; a missing one is a KeyError, not a NULL."""
         bound = self.bound
         return tuple([values[name] if name in values else bound[name] for name in self.order])
