@@ -201,6 +201,7 @@ def _services(
 ) -> Services:
     return Services(
         reader=reader,
+        writer=metadata,
         store=store,
         access=access,
         uploads=UploadService(metadata, store, hashes(), _new_id, new_key, settings.lease, settings.upload_expiry),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from registry.api.bodies import Memory
 from registry.core.access import Access
 from registry.core.blobs import BlobService
 from registry.core.manifests import ManifestService
-from registry.core.ports import ObjectStore, Reader
+from registry.core.ports import ObjectStore, Reader, Transaction
 from registry.core.uploads import UploadService
 
 T = TypeVar("T")
@@ -41,11 +41,20 @@ class Threads:
         self._pool.shutdown(cancel_futures=True)
 
 
+class Writer(Protocol):
+    """Transactions for who has something else to do meanwhile."""
+
+    def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
+        """`Metadata.transact`, told later; one that has not begun may be cancelled."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything behind the API. `manifest_limit` is in bytes."""
 
     reader: Reader
+    writer: Writer
     store: ObjectStore
     access: Access
     uploads: UploadService
@@ -54,3 +63,7 @@ class Services:
     in_thread: Threads
     manifest_limit: int
     memory: Memory
+
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Wait for a transaction without a thread that waits."""
+        return await asyncio.wrap_future(self.writer.submit(work))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -80,6 +80,25 @@ class ManifestService:
 
         Raises: ManifestInvalid, DigestInvalid, TooManyTags, ManifestPartsUnknown, PreconditionFailed.
         """
+        pushed, keep = self.plan(name, reference, content, content_type, caller, tags=tags, condition=condition)
+        self.metadata.transact(keep)
+        return pushed
+
+    def plan(
+        self,
+        name: RepositoryName,
+        reference: Tag | Digest,
+        content: bytes,
+        content_type: str,
+        caller: Caller,
+        *,
+        tags: Sequence[Tag] = (),
+        condition: Condition = UNCONDITIONAL,
+    ) -> tuple[Pushed, Callable[[Transaction], None]]:
+        """What `put` will have come to, and the transaction that it takes.
+
+        Raises: ManifestInvalid, DigestInvalid, TooManyTags; the transaction ManifestPartsUnknown, PreconditionFailed.
+        """
         if len(tags) > MOST_TAGS:
             raise TooManyTags(limit=MOST_TAGS, tags=len(tags))
         digest = _digest(reference, content)
@@ -99,8 +118,7 @@ class ManifestService:
                 if tx.tags.set(repository, tag, digest, caller):
                     tx.journal.event(Action.SET_TAG, repository, caller, digest, reference=str(tag))
 
-        self.metadata.transact(keep)
-        return Pushed(digest, names, manifest.subject)
+        return Pushed(digest, names, manifest.subject), keep
 
     def delete(
         self, name: RepositoryName, digest: Digest, caller: Caller, condition: Condition = UNCONDITIONAL

@@ -314,11 +314,11 @@ class Receiver(Protocol):
         """Give back everything beyond the first `offset` bytes, which were acknowledged or are none."""
         ...
 
-    def content(self) -> bytes:
-        """Every byte, of an object that is small enough to move into SQL. Raises: ObjectLost."""
+    def content(self) -> bytes | None:
+        """Every byte, of an object small enough to move into SQL; None when it is not ours. Raises: ObjectLost."""
         ...
 
-    def seal(self) -> None:
+    def seal(self) -> bool:
         """The object is whole: from now on it can be read, and survives a power cut. Raises: ObjectLost, StorageFull.
 
         ObjectLost when the store holds other bytes than were appended. A sealed object may be past cutting.

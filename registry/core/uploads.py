@@ -245,8 +245,8 @@ class Reception:
         """The name of the bytes, and the bytes themselves where they are few enough for SQL: no file to read then."""
         if self.offset <= SMALL:
             content = self._receiver.content()
-            if len(content) != self.offset:
-                raise ObjectLost(_key(self._session))
+            if content is None:
+                raise UploadTakenOver(upload=self._session.uuid)
             return Digest.of(content, algorithm), content
         if self._hash is not None and algorithm == self._session.hash.algorithm:
             return Digest(algorithm, self._hash.hexdigest()), None
@@ -256,7 +256,9 @@ class Reception:
 
     def _seal(self) -> None:
         with self._dying_of_a_failed_sync():
-            self._receiver.seal()
+            is_sealed = self._receiver.seal()
+        if not is_sealed:
+            raise UploadTakenOver(upload=self._session.uuid)
 
     def _finish(self, tx: Transaction, digest: Digest, content: bytes | None, caller: Caller) -> None:
         session = self._session

@@ -1,13 +1,12 @@
-"""SQLite: one writer connection and one reading connection per thread, in WAL mode, synchronous FULL.
+"""SQLite: one writing thread, and one reading connection per thread that reads, in WAL mode, synchronous FULL.
 
-A commit costs one flush of the disk, whoever asked for it. So writers that wait are taken along: the first in the
-queue runs every function that has queued up by then, commits once for all, and hands the pen to who is first by then.
-Should one fail, the commit is given up and each runs again in a transaction of its own: refusals are rare, and
-functions can be replayed.
+A commit costs one flush of the disk, whoever asked for it. So writers that wait are taken along: the writing thread
+runs every function that has queued up by then and commits once for all. Should one fail, the commit is given up and
+each runs again in a transaction of its own: refusals are rare, and functions can be replayed.
 
-    transact(work) ─▶ queue ─▶ its first has the pen ─▶ lock file (all workers) ─▶ BEGIN IMMEDIATE
-                                   work · work · work
-                                   COMMIT ─▶ every caller of the group has its answer, the next first has the pen
+    submit(work) ─▶ queue ─▶ writing thread ─▶ lock file (all workers) ─▶ BEGIN IMMEDIATE
+                                                 work · work · work
+                                                 COMMIT ─▶ every caller of the group has its answer
 """
 
 from __future__ import annotations
@@ -17,11 +16,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from queue import Empty, SimpleQueue
+from typing import Any, Final, TypeVar
 
 from registry.metadata.nouns import SqlTransaction
 from registry.metadata.statements import Book, Row, Statement, prepare_for_sqlite
@@ -86,18 +86,22 @@ class Connection:
 
 
 class _Waiting:
-    """A function that waits for its answer, or for the pen to write with: `turn` is free once it has either."""
+    """A function that waits for its turn, and who waits for its answer."""
 
-    __slots__ = ("done", "error", "result", "turn", "work")
+    __slots__ = ("answer", "error", "result", "work")
 
     def __init__(self, work: Callable[[SqlTransaction], Any]) -> None:
         self.work = work
-        self.done = False
+        self.answer: Future[Any] = Future()
         self.result: Any = None
-        # Until there is an answer: should the writing thread be torn away, nobody takes silence for a yes.
-        self.error: Exception | None = RuntimeError("the transaction was interrupted")
-        self.turn = threading.Lock()
-        self.turn.acquire()
+        self.error: BaseException | None = None
+
+    def tell(self) -> None:
+        """Hand over what came of it."""
+        if self.error is not None:
+            self.answer.set_exception(self.error)
+        else:
+            self.answer.set_result(self.result)
 
 
 class SqliteMetadata:
@@ -105,32 +109,24 @@ class SqliteMetadata:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._queue: deque[_Waiting] = deque()
-        self._queueing = threading.Lock()
-        self._pen_is_taken = False
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._open_writer()
         # SQLite waits by sleeping and trying again; a lock that the kernel hands on is fair and quick.
         self._turnstile = os.open(path.with_name(path.name + "-writer"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._local = threading.local()
         self._readers: list[Connection] = []
+        self._thread = threading.Thread(target=self._write, name="writer", daemon=True)
+        self._thread.start()
 
     def transact(self, work: Callable[[SqlTransaction], T]) -> T:
         """Run `work` in a transaction that is durable when this returns. Raises: what `work` raises, StorageFull."""
+        return self.submit(work).result()
+
+    def submit(self, work: Callable[[SqlTransaction], T]) -> Future[T]:
+        """The same for who has something else to do meanwhile."""
         waiting = _Waiting(work)
-        with self._queueing:
-            self._queue.append(waiting)
-            has_pen, self._pen_is_taken = not self._pen_is_taken, True
-        if not has_pen:
-            waiting.turn.acquire()
-        if not waiting.done:
-            try:
-                self._write_together()
-            finally:
-                self._hand_on()
-        if waiting.error is not None:
-            raise waiting.error
-        # The queue holds functions of many types; this is work's own.
-        return cast("T", waiting.result)
+        self._queue.put(waiting)
+        return waiting.answer
 
     def observe(self, work: Callable[[SqlTransaction], T]) -> T:
         """Run `work` on this thread's reading connection."""
@@ -146,6 +142,8 @@ class SqliteMetadata:
 
     def close(self) -> None:
         """Close every connection; a last one to close also folds the log back into the database."""
+        self._queue.put(None)
+        self._thread.join()
         for connection in self._readers:
             connection.close()
         self._writer.close()
@@ -157,32 +155,34 @@ class SqliteMetadata:
             transaction = self._local.transaction = SqlTransaction(self.reader())
         return transaction
 
-    def _hand_on(self) -> None:
-        """The pen goes to the first in the queue, who also takes along everybody behind; or lies there."""
-        with self._queueing:
-            self._pen_is_taken = bool(self._queue)
-            if self._queue:
-                self._queue[0].turn.release()
-
-    def _write_together(self) -> None:
-        # Whoever has the pen is the first of the queue.
-        group = [self._queue.popleft()]
-        try:
-            with self._turn():
-                # Only now, with the database ours: who came while we waited for it goes along.
-                while self._queue and len(group) < _MOST_TOGETHER:
-                    group.append(self._queue.popleft())
-                self._run(group)
+    def _write(self) -> None:
+        """The writing thread: whoever waits goes into one commit, then whoever has come since."""
+        while group := self._gathered([], wait=True):
+            try:
+                with self._turn():
+                    # Only now, with the database ours: who came while we waited for it goes along.
+                    self._run(self._gathered(group, wait=False))
+            except BaseException as error:
+                self._after(error, group)
             for waiting in group:
-                waiting.error = None
-        except Exception as error:
-            self._after(error, group)
-        finally:
-            for waiting in group:
-                waiting.done = True
-                waiting.turn.release()
+                waiting.tell()
 
-    def _after(self, error: Exception, group: list[_Waiting]) -> None:
+    def _gathered(self, group: list[_Waiting], *, wait: bool) -> list[_Waiting]:
+        """The group with those who are queueing; with `wait`, at least one of them, or none when there will be none."""
+        while len(group) < _MOST_TOGETHER:
+            try:
+                waiting = self._queue.get(block=wait and not group)
+            except Empty:
+                break
+            if waiting is None:
+                # For the next look at the queue too: this group may not be empty.
+                self._queue.put(None)
+                break
+            if waiting.answer.set_running_or_notify_cancel():
+                group.append(waiting)
+        return group
+
+    def _after(self, error: BaseException, group: list[_Waiting]) -> None:
         if len(group) == 1 and not _is_busy(error):
             group[0].error = _translated(error)
             return
@@ -197,7 +197,8 @@ class SqliteMetadata:
                 with self._turn():
                     self._run([waiting])
                 waiting.error = None
-            except Exception as error:  # handed to the caller who waits for it
+            except BaseException as error:
+                # Handed to the caller who waits for it, whatever it is: the thread has others to write for.
                 waiting.error = _translated(error)
                 if _is_busy(error):
                     continue
@@ -239,12 +240,12 @@ class SqliteMetadata:
         self._transaction = SqlTransaction(self._writer)
 
 
-def _is_busy(error: Exception) -> bool:
+def _is_busy(error: BaseException) -> bool:
     busy = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
     return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in busy
 
 
-def _translated(error: Exception) -> Exception:
+def _translated(error: BaseException) -> BaseException:
     if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in {
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_IOERR,

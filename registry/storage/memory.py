@@ -106,15 +106,17 @@ class MemoryReceiver:
                 self._size = len(self._target.content)
             return is_mine
 
-    def content(self) -> bytes:
+    def content(self) -> bytes | None:
         """See the port. Raises: ObjectLost."""
-        self.seal()
-        return bytes(self._target.content)
+        return bytes(self._target.content) if self.seal() else None
 
-    def seal(self) -> None:
+    def seal(self) -> bool:
         """See the port. Raises: ObjectLost."""
-        if not self._is_there() or len(self._target.content) != self._size:
-            raise ObjectLost(str(self._key))
+        with self._target.lock:
+            is_mine = self._still_mine()
+            if is_mine and (not self._is_there() or len(self._target.content) != self._size):
+                raise ObjectLost(str(self._key))
+            return is_mine
 
     def __enter__(self) -> Self:
         return self

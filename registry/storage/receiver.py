@@ -72,16 +72,21 @@ class FileReceiver:
             self._sync()
         return ""
 
-    def content(self) -> bytes:
+    def content(self) -> bytes | None:
         """See the port. Raises: ObjectLost."""
-        with self._turn:
-            return os.pread(self._descriptor, self._whole(), 0)
+        with self._alone() as is_mine:
+            return os.pread(self._descriptor, self._whole(), 0) if is_mine else None
 
-    def seal(self) -> None:
+    def seal(self) -> bool:
         """See the port: nothing has to be done to a file but to sync it. Raises: ObjectLost, StorageFull."""
-        with self._turn:
-            self._whole()
-            self._sync()
+        with self._alone() as is_mine:
+            if is_mine:
+                self._whole()
+        if is_mine:
+            # Not under the lock: who takes over meanwhile need not wait for the disk.
+            with self._turn:
+                self._sync()
+        return is_mine
 
     def _whole(self) -> int:
         """The file's size, which is what was appended. Raises: ObjectLost."""

@@ -52,6 +52,7 @@ class Front:
         self.reader = SqliteReader(connection.run, connection.version)
         services = Services(
             reader=self.reader,
+            writer=house.metadata,
             store=house.store,
             access=Access(self.gate.anonymous_pull),
             uploads=house.uploads,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
@@ -13,7 +14,7 @@ import pytest
 from registry.metadata import sqlite
 from registry.metadata.accounts import _BUMP
 from registry.metadata.nouns import SqlTransaction
-from registry.metadata.sqlite import SqliteMetadata, _Waiting
+from registry.metadata.sqlite import SqliteMetadata
 from registry.oci.digest import Digest
 from registry.oci.errors import ManifestUnknown
 from registry.oci.manifest import parse_manifest
@@ -40,32 +41,38 @@ def names(database: Path) -> set[str]:
 
 
 class Crowd:
-    """Threads that write, held at the pen until all of them are queued up."""
+    """Works that queue up while the writing thread is at another one."""
 
-    def __init__(self, metadata: SqliteMetadata) -> None:
+    def __init__(self, metadata: SqliteMetadata, statements: list[str] | None = None) -> None:
+        """`statements` are then those of the crowd only."""
         self._metadata = metadata
-        self._threads: list[Thread] = []
-        self.answers: dict[int, object] = {}
+        self._statements = statements
 
     def write(self, works: list[Callable[[SqlTransaction], object]]) -> dict[int, object]:
         """What each was answered, a result or an error, by its place."""
-        self._metadata._pen_is_taken = True
-        for place, work in enumerate(works):
-            thread = Thread(target=self._run, args=(place, work))
-            thread.start()
-            self._threads.append(thread)
-        while len(self._metadata._queue) < len(works):
-            Event().wait(0.001)
-        self._metadata._hand_on()
-        for thread in self._threads:
-            thread.join()
-        return self.answers
+        with self.queueing(works) as asked:
+            pass
+        return {place: each.exception(10) or each.result(10) for place, each in enumerate(asked)}
 
-    def _run(self, place: int, work: Callable[[SqlTransaction], object]) -> None:
+    @contextmanager
+    def queueing(self, works: list[Callable[[SqlTransaction], object]]) -> Iterator[list[Future[object]]]:
+        """They wait as long as the block lasts."""
+        begun, may_end = Event(), Event()
+
+        def hold(_: SqlTransaction) -> None:
+            begun.set()
+            may_end.wait(10)
+
+        held = self._metadata.submit(hold)
+        assert begun.wait(10)
         try:
-            self.answers[place] = self._metadata.transact(work)
-        except Exception as error:
-            self.answers[place] = error
+            yield [self._metadata.submit(work) for work in works]
+        finally:
+            # The held one's own BEGIN is told by now, and its COMMIT will be.
+            if self._statements is not None:
+                self._statements.clear()
+            may_end.set()
+            held.result(10)
 
 
 def keep(name: str) -> Callable[[SqlTransaction], object]:
@@ -78,9 +85,10 @@ def keep(name: str) -> Callable[[SqlTransaction], object]:
 def test_writers_that_wait_share_one_commit_and_each_gets_its_own_answer(
     metadata: SqliteMetadata, database: Path, statements: list[str]
 ) -> None:
-    answers = Crowd(metadata).write([keep(f"name-{each}") for each in range(9)])
+    answers = Crowd(metadata, statements).write([keep(f"name-{each}") for each in range(9)])
     assert answers == {each: f"name-{each}" for each in range(9)}
-    assert statements.count("COMMIT") == 1
+    # One is theirs, the other of who held them up.
+    assert statements.count("COMMIT") == 2
     assert len(names(database)) == 9
 
 
@@ -104,36 +112,46 @@ def test_a_constraint_that_one_work_breaks_is_its_own_trouble(metadata: SqliteMe
 
 def test_more_writers_than_fit_one_commit_are_all_answered(metadata: SqliteMetadata, statements: list[str]) -> None:
     many = sqlite._MOST_TOGETHER + 3
-    assert Crowd(metadata).write([keep(str(each)) for each in range(many)]) == {each: str(each) for each in range(many)}
-    assert statements.count("COMMIT") == 2
+    works = [keep(str(each)) for each in range(many)]
+    assert Crowd(metadata, statements).write(works) == {each: str(each) for each in range(many)}
+    assert statements.count("COMMIT") == 3
 
 
 def test_who_was_answered_with_others_does_not_wait_for_the_next_group(metadata: SqliteMetadata) -> None:
-    answered, may_end = Event(), Event()
-
-    def next_group(_: SqlTransaction) -> bool:
-        return may_end.wait(10)
-
-    def ask() -> None:
-        metadata.transact(keep("one"))
-        answered.set()
-
-    metadata._pen_is_taken = True
-    asking = Thread(target=ask)
-    asking.start()
-    while not metadata._queue:
-        Event().wait(0.001)
-    metadata._queue.extend(_Waiting(lambda _: None) for _ in range(sqlite._MOST_TOGETHER - 1))
-    slow = Thread(target=metadata.transact, args=(next_group,))
-    slow.start()
-    while len(metadata._queue) <= sqlite._MOST_TOGETHER:
-        Event().wait(0.001)
-    metadata._hand_on()
-    assert answered.wait(10)
-    assert slow.is_alive()
+    may_end = Event()
+    works: list[Callable[[SqlTransaction], object]] = [keep("one")] * sqlite._MOST_TOGETHER
+    with Crowd(metadata).queueing([*works, lambda _: may_end.wait(10)]) as asked:
+        pass
+    assert asked[0].result(10) == "one"
+    assert not asked[-1].done()
     may_end.set()
-    asking.join()
-    slow.join()
+    assert asked[-1].result(10)
+
+
+def test_a_work_that_is_cancelled_before_its_turn_never_runs(metadata: SqliteMetadata, database: Path) -> None:
+    with Crowd(metadata).queueing([keep("first"), keep("cancelled"), keep("last")]) as asked:
+        assert asked[1].cancel()
+    assert [asked[0].result(10), asked[2].result(10)] == ["first", "last"]
+    assert names(database) == {"first", "last"}
+
+
+def test_what_is_queued_when_the_database_closes_is_still_written(database: Path) -> None:
+    metadata = SqliteMetadata(database)
+    with Crowd(metadata).queueing([keep(str(each)) for each in range(3)]):
+        closing_it = Thread(target=metadata.close)
+        closing_it.start()
+    closing_it.join()
+    assert names(database) == {"0", "1", "2"}
+
+
+def test_a_work_that_is_torn_away_is_told_and_the_next_is_written(metadata: SqliteMetadata, database: Path) -> None:
+    def torn(_: SqlTransaction) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        metadata.transact(torn)
+    assert setting(metadata, "after") == "value"
+    assert names(database) == {"after"}
 
 
 def test_a_work_that_the_database_refuses_takes_nobody_along(metadata: SqliteMetadata, database: Path) -> None:
@@ -148,15 +166,15 @@ def test_a_busy_database_is_tried_again_and_who_comes_meanwhile_is_not_forgotten
 ) -> None:
     answers: list[object] = []
     late = Thread(target=lambda: answers.append(metadata.transact(keep("late"))))
-    holder = sqlite3.connect(database, isolation_level=None)
+    holder = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
     holder.execute("BEGIN IMMEDIATE")
     metadata._writer.execute("PRAGMA busy_timeout = 0")
     is_busy = sqlite._is_busy
 
-    def meanwhile(error: Exception) -> bool:
+    def meanwhile(error: BaseException) -> bool:
         holder.close()
         late.start()
-        while not metadata._queue:
+        while metadata._queue.empty():
             Event().wait(0.001)
         return is_busy(error)
 
@@ -289,13 +307,10 @@ def test_processes_that_write_at_once_lose_nothing(database: Path) -> None:
 def test_a_writer_waits_for_another_process_that_has_the_database(metadata: SqliteMetadata, database: Path) -> None:
     holder = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
     holder.execute("BEGIN IMMEDIATE")
-    answers: list[str] = []
-    writer = Thread(target=lambda: answers.append(setting(metadata, "waited")))
-    writer.start()
-    while not metadata._pen_is_taken:
+    waiting = metadata.submit(keep("waited"))
+    while not waiting.running():
         Event().wait(0.001)
-    assert answers == []
+    assert not waiting.done()
     holder.execute("COMMIT")
-    writer.join()
+    assert waiting.result(10) == "waited"
     holder.close()
-    assert answers == ["value"]
