@@ -120,11 +120,12 @@ class Material:
 
 
 def have_memory(size: int) -> None:
-    """Have the machine hold `size` bytes of memory that are free.
+    """Have the machine hold `size` bytes of memory that are free, or a quarter of what it has.
 
     The host of a virtual machine takes back what lies idle, and to be given it again costs ten times what writing to it
     does: whoever happened to push first would pay for all.
     """
+    size = min(size, os.sysconf("SC_AVPHYS_PAGES") * mmap.PAGESIZE // 4)
     with mmap.mmap(-1, size) as memory:
         for start in range(0, size, mmap.PAGESIZE):
             memory[start] = 1

@@ -33,7 +33,7 @@ class Pushing:
 
         def run(seconds: int) -> Sample:
             pushed.extend(material.fresh() for _ in range(self.streams))
-            have_memory(2 * sum(blob.length for blob in pushed))
+            have_memory(16 * sum(blob.length for blob in pushed))
             spans = in_children([partial(self.push, target, REPOSITORY, blob) for blob in pushed])
             taken = max(span.ended for span in spans) - min(span.began for span in spans)
             return Sample(sum(blob.length for blob in pushed) / MIB, taken)
