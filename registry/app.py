@@ -10,6 +10,7 @@ import asyncio
 import os
 import resource
 import sys
+import threading
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,12 +39,14 @@ from registry.auth.keeper import KeyKeeper
 from registry.auth.key_file import KeyFile
 from registry.auth.passwords import Passwords
 from registry.auth.tokens import Tokens, VerifiedTokens
+from registry.background import Background
 from registry.config import Settings
 from registry.core.access import Access
 from registry.core.accounts import settle
 from registry.core.blobs import BlobService
 from registry.core.manifests import ManifestService
 from registry.core.sweep import Sweeper
+from registry.core.tenure import Tenure
 from registry.core.uploads import UploadService
 from registry.metadata.reader import SqliteReader
 from registry.metadata.sqlite import SqliteMetadata
@@ -108,6 +111,18 @@ def create_app_from_environ() -> Application:
     return Application(settings, is_first=worker_index() == 0)
 
 
+def work(settings: Settings, stop: threading.Event) -> None:
+    """Background work without serving, until `stop`; the folder is prepared."""
+    metadata = SqliteMetadata(_database(settings))
+    try:
+        sweeper = _sweeper(settings, metadata, FilesystemStore(settings.data))
+        background = Background((), sweeper, settings.sweep_interval)
+        while not stop.wait(settings.sweep_interval.total_seconds()):
+            background.once()
+    finally:
+        metadata.close()
+
+
 class Application:
     """The whole of HTTP: `/v2/` to the distribution API, everything else to Starlette."""
 
@@ -115,10 +130,12 @@ class Application:
         metadata = self._metadata = SqliteMetadata(_database(settings))
         self._in_thread = Threads(settings.threads)
         store = self._store = FilesystemStore(settings.data)
-        self._sweeper = Sweeper(metadata, store, settings.delete_delay) if is_first else None
-        self._interval = settings.sweep_interval.total_seconds()
         self._keeper = _key_keeper(settings, metadata)
         self._keeper.refresh(datetime.now(UTC))
+        sweeper = _sweeper(settings, metadata, store) if is_first and settings.background else None
+        # A descriptor kept for reading holds the space of an object that another process deleted.
+        refreshing = (lambda: self._keeper.refresh(datetime.now(UTC)), store.drop_deleted)
+        self._background = Background(refreshing, sweeper, settings.sweep_interval)
         residents, _ = settle(metadata, _no_secret)
         access = Access(settings.anonymous_pull)
         tokens = Tokens(settings.service, settings.service, self._keeper.ring)
@@ -165,7 +182,7 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        background = asyncio.create_task(self._work())
+        background = asyncio.create_task(self._background.run(self._in_thread))
         try:
             yield
         finally:
@@ -174,21 +191,6 @@ class Application:
             self._authenticator.close()
             self._in_thread.close()
             self._metadata.close()
-
-    async def _work(self) -> None:
-        """Background work, until cancelled; a round that fails is told and tried again with the next."""
-        while True:
-            await asyncio.sleep(self._interval)
-            try:
-                await self._in_thread(self._keeper.refresh, datetime.now(UTC))
-                # A descriptor kept for reading holds the space of an object that another worker deleted.
-                await self._in_thread(self._store.drop_deleted)
-                if self._sweeper is not None:
-                    swept = await self._in_thread(self._sweeper.run)
-                    if swept.sessions or swept.objects:
-                        _log.info("swept", sessions=swept.sessions, objects=swept.objects)
-            except Exception:
-                _log.exception("background work failed")
 
 
 def _services(
@@ -213,8 +215,15 @@ def _services(
     )
 
 
+def _sweeper(settings: Settings, metadata: SqliteMetadata, store: FilesystemStore) -> Sweeper:
+    # A name of its own for each process, so that a lease is never taken for another's.
+    tenure = Tenure(metadata, "sweep", str(uuid.uuid4()))
+    return Sweeper(metadata, store, tenure, settings.delete_delay)
+
+
 def _key_keeper(settings: Settings, metadata: SqliteMetadata) -> KeyKeeper:
-    return KeyKeeper(metadata, KeyFile.load_or_create(settings.data / "key"), settings.token_lifetime)
+    key_file = settings.key_file or settings.data / "key"
+    return KeyKeeper(metadata, KeyFile.load_or_create(key_file), settings.token_lifetime)
 
 
 def _database(settings: Settings) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,14 +101,10 @@ def main() -> None:
 def serve(file: Path | None, **arguments: object) -> None:
     """Serve the registry, after bringing its database up to date."""
     settings = _load(file, arguments)
-    from registry import app, log
+    from registry import log
     from registry.server.serve import serve as listen
 
-    with _saying_why(str(settings.data)):
-        password = app.prepare(settings).admin_password
-    if password is not None:
-        # Now, whatever happens next: nobody knows it yet, and only its hash is kept.
-        click.echo(f"{FIRST_START}\n  user admin, password {password}\n")
+    _prepare(settings)
     # Not earlier: a migration's chatter is no news to an operator, and its failure is told by itself.
     log.configure(settings.log_format, settings.log_level)
     # The workers are processes and make the same settings of what they inherit.
@@ -116,6 +114,16 @@ def serve(file: Path | None, **arguments: object) -> None:
     with _saying_why(f"{settings.host}:{settings.port}"):
         status = listen(_serving(settings), lambda addresses: click.echo(greeting(settings, addresses[0][1])))
     raise SystemExit(status)
+
+
+def _prepare(settings: Settings) -> None:
+    from registry import app
+
+    with _saying_why(str(settings.data)):
+        password = app.prepare(settings).admin_password
+    if password is not None:
+        # Now, whatever happens next: nobody knows it yet, and only its hash is kept.
+        click.echo(f"{FIRST_START}\n  user admin, password {password}\n")
 
 
 def _serving(settings: Settings) -> Serving:
@@ -172,6 +180,23 @@ def migrate(file: Path | None, **arguments: object) -> None:
     with _saying_why(str(settings.data)):
         revision = app.migrate(settings)
     click.echo(f"the database in {settings.data} is at revision {revision}")
+
+
+@main.command(epilog=SETTINGS_EPILOG)
+@_settings_options("data")
+@_config_option
+def worker(file: Path | None, **arguments: object) -> None:
+    """Do background work without serving, beside any number of servers and other workers."""
+    settings = _load(file, arguments)
+    from registry import app, log
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    _prepare(settings)
+    log.configure(settings.log_format, settings.log_level)
+    with _saying_why(str(settings.data)):
+        app.work(settings, stop)
 
 
 @main.group()

@@ -17,7 +17,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
-from registry.kinds import BOOLEAN, DURATION, INTEGER, ORIGIN, PATH, SIZE, TEXT, WORKERS, Kind, choice, optional
+from registry.kinds import (
+    BOOLEAN,
+    DATABASE,
+    DURATION,
+    INTEGER,
+    ORIGIN,
+    PATH,
+    SIZE,
+    TEXT,
+    WORKERS,
+    Kind,
+    choice,
+    optional,
+)
 
 T = TypeVar("T")
 
@@ -92,6 +105,50 @@ class Settings:
     threads: int = _setting(
         INTEGER, "8", "threads of one worker that write, hash and wait for the disk", least="1", most="256"
     )
+    database: str | None = _setting(
+        optional(DATABASE), "", "a PostgreSQL to keep the facts in; an SQLite file in `data` when not set", secret=True
+    )
+    database_connections: int = _setting(
+        INTEGER, "8", "connections of one worker to PostgreSQL that write, and as many that read", least="1", most="256"
+    )
+    prepared_statements: bool = _setting(
+        BOOLEAN, "true", "prepare statements on PostgreSQL; not behind a pgbouncer that pools transactions"
+    )
+    store: str = _setting(choice("filesystem", "s3"), "filesystem", "where blobs are kept: a folder in `data`, or S3")
+    s3_bucket: str | None = _setting(optional(TEXT), "", "the bucket")
+    s3_prefix: str | None = _setting(optional(TEXT), "", "what the names of all objects begin with, in a shared bucket")
+    s3_region: str | None = _setting(optional(TEXT), "", "the bucket's region")
+    s3_endpoint: str | None = _setting(optional(ORIGIN), "", "the store's address, where it is not Amazon's")
+    s3_access_key: str | None = _setting(
+        optional(TEXT), "", "who we are to the store; found like any AWS client does when not set"
+    )
+    s3_secret_key: str | None = _setting(optional(TEXT), "", "the secret of `s3_access_key`", secret=True)
+    s3_path_style: bool = _setting(
+        BOOLEAN, "false", "name the bucket in the path instead of the host, as most stores need"
+    )
+    s3_ca: Path | None = _setting(optional(PATH), "", "certificates in PEM that the store's is signed by")
+    s3_encryption: str = _setting(
+        choice("none", "AES256", "aws:kms"), "none", "what the store is asked to encrypt objects with"
+    )
+    s3_encryption_key: str | None = _setting(optional(TEXT), "", "the id of the key for `aws:kms`")
+    s3_redirect: bool = _setting(
+        BOOLEAN, "true", "send clients to the store for blobs, instead of passing them through"
+    )
+    s3_redirect_lifetime: timedelta = _setting(
+        DURATION, "20m", "how long the address of a blob at the store is good for", least="1m", most="7d"
+    )
+    s3_redirect_except: str | None = _setting(
+        optional(TEXT), "", "clients that blobs are passed through to: words of their user agents, after commas"
+    )
+    s3_connections: int = _setting(
+        INTEGER, "16", "requests of one worker to the store at once, for each kind of work", least="1", most="256"
+    )
+    key_file: Path | None = _setting(
+        optional(PATH),
+        "",
+        "32 bytes that seal the signing keys, the same for all replicas; `key` in `data` when not set",
+    )
+    background: bool = _setting(BOOLEAN, "true", "do background work too; not needed where `entrepot worker` runs")
     tls_cert: Path | None = _setting(
         optional(PATH), "", "certificate chain in PEM; with `tls_key` the server speaks TLS"
     )
@@ -155,6 +212,10 @@ class Settings:
     def _contradictions(self) -> Iterator[str]:
         if (self.tls_cert is None) != (self.tls_key is None):
             yield "tls_cert and tls_key go together: give both or neither"
+        if self.store == "s3" and not self.s3_bucket:
+            yield "store s3 needs an s3_bucket"
+        if (self.s3_access_key is None) != (self.s3_secret_key is None):
+            yield "s3_access_key and s3_secret_key go together: give both or neither"
         if self.open and not self.open_anywhere and not is_loopback(self.host):
             yield f"open serves without authentication, so not on {self.host}: use 127.0.0.1, or set open_anywhere"
         if self.admin_password is not None and len(self.admin_password) < 8:  # noqa: PLR2004 - told in its meaning
@@ -178,7 +239,7 @@ class Settings:
             settings = cls(**values)
         except SettingsError as wrong:
             raise SettingsError([*problems, *wrong.problems]) from None
-        files = ((name, getattr(settings, name)) for name in ("tls_cert", "tls_key"))
+        files = ((name, getattr(settings, name)) for name in ("tls_cert", "tls_key", "s3_ca"))
         problems += [f"{name}: no such file: {path}" for name, path in files if path is not None and not path.is_file()]
         if problems:
             raise SettingsError(problems)

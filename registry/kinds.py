@@ -103,6 +103,15 @@ def _origin(value: object) -> str:
     return text
 
 
+def _database(value: object) -> str:
+    text = _text(value)
+    parts = urlsplit(text)
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.path.strip("/"):
+        # The URL itself may hold a password, and an error is read by many.
+        raise ValueError("not the URL of a PostgreSQL database, such as postgresql://user:password@host/name")
+    return text
+
+
 def cores() -> int:
     """The processors that this process may run on."""
     return len(os.sched_getaffinity(0))
@@ -135,4 +144,5 @@ SIZE = Kind("size", _size, _show_size)
 DURATION = Kind("duration", _duration, _show_duration)
 PATH = Kind("path", _path)
 ORIGIN = Kind("URL", _origin)
+DATABASE = Kind("URL", _database)
 WORKERS = Kind("number", lambda value: _integer(value) or cores(), bare=True)

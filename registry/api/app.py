@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import structlog
 
 from registry.api.authenticate import Authenticator, BadToken, Challenges
 from registry.api.eager import Begun, Done, begin
 from registry.api.errors import refusal, render
-from registry.api.messages import Answer, FileBody, Headers, Identity, Receive, Request, Scope, Send, text
+from registry.api.messages import Answer, FileBody, Headers, Identity, Receive, Request, Scope, Send, StreamBody, text
 from registry.api.routes import BY_ENDPOINT, Endpoint, Route, locate
 from registry.api.services import Services
 from registry.core.access import Demand, Right, ScopeMissing
@@ -47,7 +47,7 @@ class DistributionApi:
         # Read before the answer that it guards.
         version = self._registry.reader.version() if asked_again else None
         begun = begin(self._respond(endpoint, request))
-        if not isinstance(begun, Done) or begun.result is None or isinstance(begun.result.body, FileBody):
+        if not isinstance(begun, Done) or begun.result is None or not isinstance(begun.result.body, bytes):
             return _Rest(request, begun, self._send)
         return self._guarded(request, begun.result, version)
 
@@ -114,14 +114,19 @@ class DistributionApi:
         body = answer.body
         try:
             await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-            if isinstance(body, FileBody) and request.method != "HEAD":
-                await self._send_file(request, body, send)
-            else:
+            if isinstance(body, bytes) or request.method == "HEAD":
                 content = body if isinstance(body, bytes) and request.method != "HEAD" else b""
                 await send({"type": "http.response.body", "body": content})
+            elif isinstance(body, FileBody):
+                await self._send_file(request, body, send)
+            else:
+                await self._send_stream(body.stream, body.count, send)
         finally:
             if isinstance(body, FileBody):
                 body.file.close()
+            elif isinstance(body, StreamBody):
+                # In a thread: to close a connection to somebody else may wait for them.
+                self._registry.in_thread.later(body.stream.close)
 
     async def _send_file(self, request: Request, body: FileBody, send: Send) -> None:
         """By the kernel where the server offers it, else through our hands."""
@@ -131,9 +136,11 @@ class DistributionApi:
             )
             return
         body.file.seek(body.offset)
-        left = body.count
+        await self._send_stream(body.file, body.count, send)
+
+    async def _send_stream(self, stream: BinaryIO, left: int, send: Send) -> None:
         while left:
-            data = await self._registry.in_thread(body.file.read, min(left, _STREAMED))
+            data = await self._registry.in_thread(stream.read, min(left, _STREAMED))
             if not data:
                 # Shorter than it was a moment ago: an answer cut short is the one honest thing left to send.
                 raise ConnectionError("the object ended early")

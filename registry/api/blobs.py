@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from registry.api.conditions import is_unchanged, not_modified, range_applies
 from registry.api.errors import refusal
-from registry.api.messages import INERT, Answer, FileBody, Headers, Request, text
+from registry.api.messages import INERT, Answer, FileBody, Headers, Request, StreamBody, text
 from registry.api.services import Services
 from registry.core.access import Right
 from registry.core.facts import ObjectKey, StoredBlob
@@ -21,6 +21,7 @@ from registry.oci.ranges import Span, Unsatisfiable, parse_range
 
 T = TypeVar("T")
 
+_EMPTY: Final = (b"content-length", b"0")
 # Up to here one read and one write are cheaper than asking the kernel to send the file (design §6).
 _SMALL_READ: Final = 64 * 1024
 
@@ -64,7 +65,8 @@ async def _find(request: Request, registry: Services, digest: Digest) -> StoredB
 
 
 async def _existence(request: Request, registry: Services, blob: StoredBlob) -> Answer:
-    if blob.key is not None and registry.store.size(blob.key) != blob.size:
+    # Where to ask costs a journey, nobody is kept waiting for it: GET and the scrubber find what is lost.
+    if blob.key is not None and registry.store.is_prompt and registry.store.size(blob.key) != blob.size:
         raise ObjectLost(blob.key)
     due = None
     if registry.access.allows(request.by, Right.PUSH, request.name, request.scopes):
@@ -81,7 +83,8 @@ def _while(registry: Services, blob: StoredBlob, due: datetime | None = None) ->
     key, size, until = blob.key, blob.size, due.timestamp() if due else math.inf
 
     def holds() -> bool:
-        return time.time() < until and (key is None or registry.store.size(key) == size)
+        is_there = key is None or not registry.store.is_prompt or registry.store.size(key) == size
+        return time.time() < until and is_there
 
     return holds
 
@@ -93,8 +96,10 @@ async def _content(request: Request, registry: Services, blob: StoredBlob) -> An
         span = parse_range(request.header(b"range"), blob.size) if range_applies(request, blob.digest) else None
     except Unsatisfiable:
         return _unsatisfiable(blob)
+    if blob.key is not None and (url := _elsewhere(request, registry, blob.key)):
+        return Answer(307, ((b"location", text(url)), (b"docker-content-digest", text(blob.digest)), _EMPTY))
     part = span or Span(0, blob.size)
-    body = _body(registry, blob, part)
+    body = await _body(registry, blob, part)
     headers = _headers(blob, part.length)
     holds = _while(registry, blob)
     if span is None:
@@ -102,11 +107,20 @@ async def _content(request: Request, registry: Services, blob: StoredBlob) -> An
     return Answer(206, (*headers, (b"content-range", text(span.content_range(blob.size)))), body, holds)
 
 
-def _body(registry: Services, blob: StoredBlob, part: Span) -> bytes | FileBody:
+def _elsewhere(request: Request, registry: Services, key: ObjectKey) -> str | None:
+    """Where this client may fetch the object itself, for the store's bandwidth instead of ours."""
+    agent = request.header(b"user-agent") or ""
+    return None if any(word in agent for word in registry.not_redirected) else registry.store.url(key)
+
+
+async def _body(registry: Services, blob: StoredBlob, part: Span) -> bytes | FileBody | StreamBody:
     """Raises: ObjectLost when the object is missing or short."""
     if blob.content is not None:
         return blob.content[part.start : part.start + part.length]
     assert blob.key is not None  # noqa: S101  only objects can be lost
+    if not registry.store.is_prompt:
+        # It would be no use to find out first that it is there: what the store then sends tells it as well.
+        return StreamBody(await registry.in_thread(registry.store.open, blob.key, part.start), part.length)
     if part.length <= _SMALL_READ:
         return _read(registry, blob.key, part)
     if registry.store.size(blob.key) != blob.size:

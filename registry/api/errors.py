@@ -6,7 +6,7 @@ import json
 from typing import Final
 
 from registry.api.messages import Answer, Headers, text
-from registry.oci.errors import Busy, RegistryError
+from registry.oci.errors import Busy, RegistryError, Unavailable
 
 JSON: Final = (b"content-type", b"application/json")
 _RETRY_AFTER: Final = (b"retry-after", b"1")
@@ -14,7 +14,7 @@ _RETRY_AFTER: Final = (b"retry-after", b"1")
 
 def render(error: RegistryError, headers: Headers = ()) -> Answer:
     """The answer that an error stands for."""
-    owed = (_RETRY_AFTER,) if isinstance(error, Busy) else ()
+    owed = (_RETRY_AFTER,) if isinstance(error, Busy | Unavailable) else ()
     return refusal(error.status, error.code, error.message, error.detail, (*owed, *headers))
 
 

@@ -106,6 +106,14 @@ class FileBody:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class StreamBody:
+    """`count` bytes of a stream that waits for somebody else; closed once they are sent."""
+
+    stream: BinaryIO
+    count: int
+
+
 class Answer(NamedTuple):
     """What is sent back; to HEAD, without the body but with its headers.
 
@@ -115,7 +123,7 @@ class Answer(NamedTuple):
 
     status: int
     headers: Headers = ()
-    body: bytes | FileBody = b""
+    body: bytes | FileBody | StreamBody = b""
     holds: Callable[[], bool] | None = None
 
 

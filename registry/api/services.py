@@ -51,7 +51,10 @@ class Writer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything behind the API. `manifest_limit` is in bytes."""
+    """Everything behind the API. `manifest_limit` is in bytes.
+
+    `not_redirected` are words of user agents that cannot be sent elsewhere for a blob.
+    """
 
     reader: Reader
     writer: Writer
@@ -63,6 +66,7 @@ class Services:
     in_thread: Threads
     manifest_limit: int
     memory: Memory
+    not_redirected: tuple[str, ...] = ()
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """Wait for a transaction without a thread that waits."""

@@ -34,7 +34,9 @@ async def begin(request: Request, registry: Services) -> Answer:
     if not is_algorithm(algorithm):
         raise DigestInvalid(algorithm=algorithm[:64])
     uuid = await registry.in_thread(registry.uploads.begin, request.name, request.by, algorithm)
-    return Answer(202, (*_session(request, uuid, 0), _EMPTY))
+    least = registry.store.least_chunk
+    wish: Headers = ((b"oci-chunk-min-length", text(least)),) if least else ()
+    return Answer(202, (*_session(request, uuid, 0), *wish, _EMPTY))
 
 
 async def append(request: Request, registry: Services) -> Answer:

@@ -1,31 +1,30 @@
 """What the rules need of the outside: facts in SQL, bytes in a store.
 
-A `Transaction` is handed to a function by `Metadata.transact` and holds one small port per noun. Such a function may be
-run again from the start when the database asks for it, so it does nothing but read and write facts.
+A `Transaction` is handed to a function by `Metadata.transact` and holds one small port per noun (`nouns`). Such a
+function may be run again from the start when the database asks for it, so it does nothing but read and write facts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, TypeVar
 
-from registry.core.facts import (
-    Action,
-    Caller,
-    ContentKind,
-    Credential,
-    HashState,
-    ObjectKey,
-    Referrer,
-    Repository,
-    StoredBlob,
-    StoredManifest,
-    UploadSession,
+from registry.core.facts import Credential, HashState, ObjectKey, Referrer, StoredBlob, StoredManifest
+from registry.core.nouns import (
+    Accounts,
+    Blobs,
+    Journal,
+    Leases,
+    Links,
+    Manifests,
+    Objects,
+    Repositories,
+    Tags,
+    Uploads,
 )
 from registry.oci.digest import Digest
-from registry.oci.manifest import Manifest, Reference
 from registry.oci.names import RepositoryName, Tag
 
 T = TypeVar("T")
@@ -69,184 +68,8 @@ class Transaction(Protocol):
     def tags(self) -> Tags: ...
     @property
     def journal(self) -> Journal: ...
-
-
-class Accounts(Protocol):
-    """Who there is, what proves it, and the keys that sign for it."""
-
-    def find(self, name: str) -> Caller | None:
-        """The principal of this name, disabled or not: to act for it, ask for its credential."""
-        ...
-
-    def add(self, name: str, kind: str, *, is_admin: bool = False) -> Caller: ...
-    def add_password(self, caller: Caller, secret: str) -> None:
-        """A first password, hashed."""
-        ...
-
-    def rehash(self, credential: Credential, secret: str) -> None:
-        """The same password under a better hash: still the same credential."""
-        ...
-
-    def signing_keys(self) -> Sequence[tuple[str, bytes]]:
-        """Key ids with their sealed keys, oldest first."""
-        ...
-
-    def add_signing_key(self, kid: str, sealed: bytes, created: datetime, expires: datetime) -> None: ...
-    def setting(self, name: str, initial: str) -> str:
-        """A value that the database keeps for all workers; `initial` is kept when there is none yet."""
-        ...
-
-
-class Repositories(Protocol):
-    """Repositories and the projects that are charged for them."""
-
-    def find(self, name: RepositoryName) -> Repository | None: ...
-    def get_or_create(self, name: RepositoryName) -> Repository:
-        """The repository, made with its project when this is the first push to it."""
-        ...
-
-    def charge(self, repository: Repository, kind: ContentKind, digest: Digest, size: int) -> None:
-        """One more link of the project to this content; its size is charged with the first (design §4)."""
-        ...
-
-
-class Uploads(Protocol):
-    """Upload sessions (design §5)."""
-
-    def add(self, uuid: str, repository: Repository, caller: Caller, algorithm: str, expires: datetime) -> None: ...
-    def find(self, name: RepositoryName, uuid: str) -> UploadSession | None:
-        """The session, if it belongs to this repository; finished ones too."""
-        ...
-
-    def epoch(self, session: UploadSession) -> int | None:
-        """Its epoch by now; None when the session is gone."""
-        ...
-
-    def take_over(self, session: UploadSession, expires: datetime) -> int:
-        """Bump the epoch, so that no earlier request writes any more, and put off the expiry; the new epoch."""
-        ...
-
-    def attach(self, session: UploadSession, object_id: int) -> None:
-        """From now on the session's bytes go to this object."""
-        ...
-
-    def acknowledge(
-        self, session: UploadSession, offset: int, stored: str, state: HashState, expires: datetime
-    ) -> bool:
-        """Set what is durable, and how the store goes on, if the session's epoch is still ours; whether it was."""
-        ...
-
-    def finish(self, session: UploadSession, digest: Digest, keep_until: datetime) -> bool:
-        """End the session as committed, if it is open and its epoch is still ours; whether it was."""
-        ...
-
-    def remove(self, session: UploadSession) -> bool:
-        """Forget the session, and doom its object, if its epoch is still ours; whether it was."""
-        ...
-
-    def expired(self, limit: int) -> Sequence[UploadSession]:
-        """Sessions past their expiry, oldest first."""
-        ...
-
-
-class Objects(Protocol):
-    """Rows that own a storage key for life: receiving → live → doomed (design §2)."""
-
-    def add(self, key: ObjectKey) -> int: ...
-    def live(self, object_id: int, size: int) -> None: ...
-    def doom(self, object_id: int) -> None: ...
-    def doomed(self, before: datetime, limit: int) -> Sequence[tuple[int, ObjectKey]]: ...
-    def forget(self, object_ids: Iterable[int]) -> None: ...
-
-
-class Blobs(Protocol):
-    """Blobs by digest, over all repositories."""
-
-    def put_object(self, digest: Digest, size: int, object_id: int) -> int:
-        """The blob is these verified bytes from now on; its former object doomed, any damage healed. The blob's id."""
-        ...
-
-    def put_content(self, digest: Digest, content: bytes) -> int:
-        """The same for a small blob kept in SQL."""
-        ...
-
-    def mark_damaged(self, digest: Digest, key: ObjectKey) -> bool:
-        """Serve it no more, if it is still this object; whether it was."""
-        ...
-
-
-class Links(Protocol):
-    """Which repositories serve which blobs, and until when a link holds by its lease alone (design §3)."""
-
-    def find(self, repository: Repository, digest: Digest) -> StoredBlob | None:
-        """What the repository serves under this digest; None also when damaged."""
-        ...
-
-    def find_anywhere(self, digest: Digest, readable: Callable[[RepositoryName], bool]) -> RepositoryName | None:
-        """The first repository by name that serves the blob and satisfies `readable`."""
-        ...
-
-    def put(self, repository: Repository, digest: Digest, lease: timedelta) -> bool:
-        """Link the blob, or make its link visible again, with a fresh lease; whether the link is new."""
-        ...
-
-    def renew(self, repository: Repository, digest: Digest, lease: timedelta) -> bool:
-        """Set the lease of a visible link; whether there is one."""
-        ...
-
-    def renew_parts(self, repository: Repository, manifest: Digest, lease: timedelta) -> None:
-        """Set the lease of everything a manifest references, and have it reviewed when that ends."""
-        ...
-
-    def hide(self, repository: Repository, digest: Digest) -> bool:
-        """Make the link invisible; whether it was visible."""
-        ...
-
-
-class Manifests(Protocol):
-    """Manifests of a repository; a deleted one keeps its row and references until its undo window ends."""
-
-    def find(self, repository: Repository, reference: Tag | Digest) -> Digest | None: ...
-    def put(self, repository: Repository, digest: Digest, content: bytes, manifest: Manifest, by: Caller) -> bool:
-        """Keep the manifest and its references, or revive the deleted one; whether its row is new."""
-        ...
-
-    def missing(self, repository: Repository, parts: Sequence[Reference]) -> Sequence[Digest]:
-        """Those of the parts that the repository does not serve; holds the others until the transaction ends."""
-        ...
-
-    def delete(self, repository: Repository, digest: Digest) -> bool: ...
-    def holders(self, repository: Repository, kind: ContentKind, digest: Digest) -> Sequence[Digest]:
-        """Some of the visible manifests that reference it: as config or layer (a blob), or as child (a manifest)."""
-        ...
-
-
-class Tags(Protocol):
-    """Live tags, and the history of what each was."""
-
-    def find(self, repository: Repository, tag: Tag) -> Digest | None: ...
-    def set(self, repository: Repository, tag: Tag, digest: Digest, by: Caller) -> bool:
-        """Point the tag at a visible manifest; whether that changed anything."""
-        ...
-
-    def close(self, repository: Repository, tag: Tag, by: Caller) -> Digest | None:
-        """End the tag's present interval; what it pointed to, None when there was no such tag."""
-        ...
-
-    def close_all(self, repository: Repository, digest: Digest, by: Caller) -> Sequence[Tag]:
-        """End every tag that points to this manifest."""
-        ...
-
-
-class Journal(Protocol):
-    """What happened, and what is to be looked at later."""
-
-    def event(
-        self, action: Action, repository: Repository, caller: Caller, digest: Digest, reference: str = ""
-    ) -> None: ...
-    def review(self, repository: Repository, kind: ContentKind, digest: Digest, due: datetime) -> None:
-        """Have the collector decide about this content when `due` has passed."""
-        ...
+    @property
+    def leases(self) -> Leases: ...
 
 
 class Reader(Protocol):
@@ -337,6 +160,11 @@ class ObjectStore(Protocol):
     @property
     def is_prompt(self) -> bool:
         """Whether `size`, `open` and `pread` answer quickly enough for the event loop, as files do."""
+        ...
+
+    @property
+    def least_chunk(self) -> int:
+        """Bytes below which an acknowledged chunk costs the store more than its bytes; 0 where it does not matter."""
         ...
 
     def receive(self, key: ObjectKey, offset: int, state: str, still_mine: Callable[[], bool]) -> Receiver | None:

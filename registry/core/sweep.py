@@ -13,6 +13,7 @@ from typing import Final
 
 from registry.core.facts import ObjectKey
 from registry.core.ports import Metadata, ObjectStore, Transaction
+from registry.core.tenure import Tenure
 
 _BATCH: Final = 500
 
@@ -27,37 +28,44 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Sweeper:
-    """Background work of one worker; `run` again and again."""
+    """Background work of one process at a time; `run` again and again, anywhere."""
 
     metadata: Metadata
     store: ObjectStore
+    tenure: Tenure
     delete_delay: timedelta
 
     def run(self) -> Swept:
-        """Everything that is due by now, batch by batch."""
-        return Swept(self._until_done(self._expire), self._until_done(self._delete))
+        """Everything that is due by now, batch by batch; nothing where another process is at it. Raises: TenureLost."""
+        fence = self.tenure.take()
+        if fence is None:
+            return Swept(0, 0)
+        swept = Swept(self._until_done(self._expire, fence), self._until_done(self._delete, fence))
+        self.tenure.release(fence)
+        return swept
 
-    def _until_done(self, batch: Callable[[], int]) -> int:
+    def _until_done(self, batch: Callable[[int], int], fence: int) -> int:
         total = 0
-        while done := batch():
+        while done := batch(fence):
             total += done
         return total
 
-    def _expire(self) -> int:
+    def _expire(self, fence: int) -> int:
         def end(tx: Transaction) -> int:
             sessions = tx.uploads.expired(_BATCH)
             for session in sessions:
                 tx.uploads.remove(session)
             return len(sessions)
 
-        return self.metadata.transact(end)
+        return self.tenure.transact(fence, end)
 
-    def _delete(self) -> int:
+    def _delete(self, fence: int) -> int:
         def due(tx: Transaction) -> list[tuple[int, ObjectKey]]:
             return list(tx.objects.doomed(tx.now - self.delete_delay, _BATCH))
 
         doomed = self.metadata.observe(due)
         if doomed:
+            # Whoever else deletes them too, by now, deletes what nobody will ever name again.
             self.store.delete([key for _, key in doomed])
-            self.metadata.transact(lambda tx: tx.objects.forget([object_id for object_id, _ in doomed]))
+            self.tenure.transact(fence, lambda tx: tx.objects.forget([object_id for object_id, _ in doomed]))
         return len(doomed)

@@ -8,6 +8,7 @@ from registry.metadata.accounts import Accounts
 from registry.metadata.blobs import Blobs
 from registry.metadata.instants import from_micros
 from registry.metadata.journal import Journal
+from registry.metadata.leases import Leases
 from registry.metadata.links import Links
 from registry.metadata.manifests import Manifests
 from registry.metadata.moment import Moment
@@ -26,6 +27,7 @@ class SqlTransaction:
         self.accounts = Accounts(moment)
         self.blobs = Blobs(moment)
         self.journal = Journal(moment)
+        self.leases = Leases(moment)
         self.links = Links(moment)
         self.manifests = Manifests(moment)
         self.objects = Objects(moment)

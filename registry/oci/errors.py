@@ -7,7 +7,7 @@ from typing import ClassVar
 
 
 class ErrorCode(StrEnum):
-    """The closed list of codes (distribution-spec, Error Codes)."""
+    """The list of codes, which is closed for 4xx (distribution-spec, Error Codes), and one of our own for 5xx."""
 
     BLOB_UNKNOWN = "BLOB_UNKNOWN"
     BLOB_UPLOAD_INVALID = "BLOB_UPLOAD_INVALID"
@@ -23,6 +23,7 @@ class ErrorCode(StrEnum):
     DENIED = "DENIED"
     UNSUPPORTED = "UNSUPPORTED"
     TOOMANYREQUESTS = "TOOMANYREQUESTS"
+    UNAVAILABLE = "UNAVAILABLE"
 
 
 class RegistryError(Exception):
@@ -188,3 +189,9 @@ class Busy(RegistryError):
     """Too much at once; `Retry-After` says when to come back."""
 
     code, status, message = ErrorCode.TOOMANYREQUESTS, 429, "too many requests"
+
+
+class Unavailable(RegistryError):
+    """The database or the store does not answer, and has been asked again; `Retry-After` says when to come back."""
+
+    code, status, message = ErrorCode.UNAVAILABLE, 503, "the registry is not able to answer for the moment"

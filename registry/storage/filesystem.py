@@ -28,6 +28,7 @@ class FilesystemStore:
     """The objects of one data folder. Safe to use from any thread."""
 
     is_prompt: Final = True
+    least_chunk: Final = 0
 
     def __init__(self, root: Path) -> None:
         make_folder(root / BLOBS)

@@ -23,6 +23,7 @@ class MemoryStore:
     """The filesystem's promises, less those about power cuts."""
 
     is_prompt: Final = True
+    least_chunk: Final = 0
 
     def __init__(self) -> None:
         self._objects: dict[str, _Object] = {}

@@ -54,7 +54,7 @@ def test_the_annotated_settings_have_each_one_with_its_default(name: str) -> Non
 
 
 def test_the_annotated_settings_can_be_uncommented_all_at_once() -> None:
-    lines = re.sub(r"^#(?=[a-z_]+ = )", "", text("deploy/settings.toml"), flags=re.MULTILINE)
+    lines = re.sub(r"^#(?=[a-z0-9_]+ = )", "", text("deploy/settings.toml"), flags=re.MULTILINE)
     given = tomllib.loads(lines)
     assert list(given) == list(Settings.TABLE)
     values = {name: Settings.TABLE[name].kind.parse(value) for name, value in given.items()}

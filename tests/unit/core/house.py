@@ -18,6 +18,7 @@ from registry.core.facts import Caller, StoredBlob
 from registry.core.manifests import ManifestService
 from registry.core.ports import Hashes, ObjectStore
 from registry.core.sweep import Sweeper
+from registry.core.tenure import Tenure
 from registry.core.uploads import Reception, UploadService
 from registry.metadata.sqlite import SqliteMetadata
 from registry.oci.digest import Digest
@@ -64,7 +65,8 @@ class House:
         )
         self.blobs = BlobService(self.metadata, self.store, self.lease, self.sparse)
         self.manifests = ManifestService(self.metadata, self.lease, timedelta(days=7), self.sparse)
-        self.sweeper = Sweeper(self.metadata, self.store, self.delete_delay)
+        tenure = Tenure(self.metadata, "sweep", str(uuid4()))
+        self.sweeper = Sweeper(self.metadata, self.store, tenure, self.delete_delay)
 
     def crash(self) -> None:
         """Everything in this process's memory is gone, but for what a memory store keeps instead of a disk."""

@@ -1,0 +1,58 @@
+"""Work that nobody waits for: rounds of it with a pause between, beside serving or in a process of its own.
+
+Every process refreshes what it keeps in memory; the work that one process in the world does at a time finds out by a
+lease whose turn it is, so any number of processes may run this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from registry.core.sweep import Sweeper, Swept
+from registry.core.tenure import TenureLost
+
+_log = structlog.get_logger()
+_NOTHING = Swept(0, 0)
+
+InThread = Callable[[Callable[[], object]], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """`refreshing` is every process's own; `sweeper` is None where a process does nothing for all."""
+
+    refreshing: Sequence[Callable[[], object]]
+    sweeper: Sweeper | None
+    pause: timedelta
+
+    async def run(self, in_thread: InThread) -> None:
+        """Round after round, until cancelled."""
+        while True:
+            await asyncio.sleep(self.pause.total_seconds())
+            await in_thread(self.once)
+
+    def once(self) -> None:
+        """A round; what fails is told, and tried again with the next."""
+        for work in (*self.refreshing, self.sweep):
+            try:
+                work()
+            except Exception:
+                _log.exception("background work failed")
+
+    def sweep(self) -> None:
+        """One round of what is done for all, and a line about it when there was something to do."""
+        if self.sweeper is None:
+            return
+        try:
+            swept = self.sweeper.run()
+        except TenureLost:
+            # It took longer than its lease: another process goes on with it.
+            _log.warning("the sweep was too slow and is somebody else's now")
+            return
+        if swept != _NOTHING:
+            _log.info("swept", sessions=swept.sessions, objects=swept.objects)
