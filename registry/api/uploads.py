@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from contextlib import suppress
-from functools import partial
 from typing import Final
 
 from registry.api.bodies import pieces, read_whole
@@ -33,7 +32,7 @@ async def begin(request: Request, registry: Services) -> Answer:
     algorithm = request.parameter("digest-algorithm") or "sha256"
     if not is_algorithm(algorithm):
         raise DigestInvalid(algorithm=algorithm[:64])
-    uuid = await registry.in_thread(registry.uploads.begin, request.name, request.by, algorithm)
+    uuid = await registry.transact(registry.uploads.beginning(request.name, request.by, algorithm))
     least = registry.store.least_chunk
     wish: Headers = ((b"oci-chunk-min-length", text(least)),) if least else ()
     return Answer(202, (*_session(request, uuid, 0), *wish, _EMPTY))
@@ -96,9 +95,9 @@ async def _push_whole(request: Request, registry: Services, digest: Digest) -> A
     length = request.content_length
     if length is not None and length <= SMALL:
         content = await read_whole(request, SMALL, SizeInvalid())
-        await registry.in_thread(registry.uploads.put_small, request.name, None, request.by, digest, content)
+        await registry.transact(registry.uploads.putting_small(request.name, None, request.by, digest, content))
         return _created(request, digest)
-    uuid = await registry.in_thread(registry.uploads.begin, request.name, request.by, digest.algorithm)
+    uuid = await registry.transact(registry.uploads.beginning(request.name, request.by, digest.algorithm))
     try:
         return await _receive_and_commit(request, registry, uuid, None, digest)
     except BaseException:
@@ -130,9 +129,10 @@ async def _close(request: Request, registry: Services) -> Answer:
 
 async def _close_small(request: Request, registry: Services, digest: Digest) -> Answer:
     content = await read_whole(request, SMALL, SizeInvalid())
-    close_small = partial(registry.uploads.close_small, request.name, request.last, request.by, digest, content)
+    parts = request.name, request.last, request.by, digest, content
     try:
-        await registry.in_thread(close_small)
+        if not await registry.transact(registry.uploads.putting_small(*parts)):
+            await registry.in_thread(registry.uploads.close_begun, *parts)
     except UploadUnknown:
         return await _already_closed(request, registry, digest)
     return _created(request, digest)

@@ -47,13 +47,17 @@ class UploadService:
 
     def begin(self, name: RepositoryName, caller: Caller, algorithm: str = "sha256") -> str:
         """A new session, and with it the repository if this is its first push; the session's id."""
+        return self.metadata.transact(self.beginning(name, caller, algorithm))
+
+    def beginning(self, name: RepositoryName, caller: Caller, algorithm: str) -> Callable[[Transaction], str]:
+        """The transaction of `begin`."""
         uuid = self.new_id()
 
-        def add(tx: Transaction) -> None:
+        def add(tx: Transaction) -> str:
             tx.uploads.add(uuid, tx.repositories.get_or_create(name), caller, algorithm, tx.now + self.expiry)
+            return uuid
 
-        self.metadata.transact(add)
-        return uuid
+        return add
 
     def offset(self, name: RepositoryName, uuid: str, caller: Caller) -> int:
         """How many bytes are durable; a request still sending to the session is cut off. Raises: UploadUnknown."""
@@ -87,6 +91,12 @@ class UploadService:
 
         False when the session has bytes already, and must go on as it began. Raises: UploadUnknown, DigestInvalid.
         """
+        return self.metadata.transact(self.putting_small(name, uuid, caller, digest, content))
+
+    def putting_small(
+        self, name: RepositoryName, uuid: str | None, caller: Caller, digest: Digest, content: bytes
+    ) -> Callable[[Transaction], bool]:
+        """The transaction of `put_small`. Raises: DigestInvalid, of what needs no session to be seen."""
 
         def commit(tx: Transaction) -> bool:
             if uuid is not None:
@@ -101,15 +111,13 @@ class UploadService:
 
         if uuid is None:
             self._check(digest, Digest.of(content, digest.algorithm))
-        return self.metadata.transact(commit)
+        return commit
 
-    def close_small(self, name: RepositoryName, uuid: str, caller: Caller, digest: Digest, content: bytes) -> None:
-        """Commit a session whose last bytes came whole and are few; none, often, behind a streamed upload.
+    def close_begun(self, name: RepositoryName, uuid: str, caller: Caller, digest: Digest, content: bytes) -> None:
+        """Commit a session that has bytes already, and whose last ones came whole and are few: none, often.
 
         Raises: UploadUnknown, UploadTakenOver, DigestInvalid, StorageFull.
         """
-        if self.put_small(name, uuid, caller, digest, content):
-            return
         reception = self.receive(name, uuid, caller, None, digest)
         try:
             if content:

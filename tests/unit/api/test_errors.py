@@ -9,7 +9,7 @@ import pytest
 from registry.api.errors import refusal, render
 from registry.api.messages import text
 from registry.oci import errors
-from registry.oci.errors import Busy, ManifestInvalid, NameInvalid, RegistryError
+from registry.oci.errors import Busy, ManifestInvalid, NameInvalid, RegistryError, Unavailable
 
 ERRORS = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, RegistryError)]
 
@@ -31,8 +31,8 @@ def test_an_error_never_lacks_detail_because_docker_would_try_it_again() -> None
     assert b'"detail": {}' in bytes(render(NameInvalid()).body)  # type: ignore[arg-type] # bytes, as above
 
 
-def test_only_who_is_too_many_is_told_when_to_come_back() -> None:
-    assert [each for each in ERRORS if b"retry-after" in dict(render(each()).headers)] == [Busy]
+def test_only_who_may_have_more_luck_later_is_told_when() -> None:
+    assert [each for each in ERRORS if b"retry-after" in dict(render(each()).headers)] == [Busy, Unavailable]
 
 
 def test_a_detail_that_is_not_json_is_told_as_text() -> None:
