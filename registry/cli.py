@@ -1,4 +1,4 @@
-"""The command `entrepot`: serve, migrate, config. Each verb loads settings, asks `app` and says what happened."""
+"""The command `entrepot`: each verb loads settings, asks `app` and says what happened."""
 
 from __future__ import annotations
 
@@ -6,87 +6,18 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
-from registry.config import CONFIG_VARIABLE, Settings, SettingsError, gather, variable
-from registry.kinds import BOOLEAN
+from registry.cli_import import import_command
+from registry.cli_options import SETTINGS_EPILOG, config_option, load, prepare, refuse, saying_why, settings_options
+from registry.config import Settings, gather, variable
 
 if TYPE_CHECKING:
     from registry.server.worker import Serving
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-FIRST_START = "the first start made an account, and shows it this once:"
-SETTINGS_EPILOG = (
-    "Each option is also a key of the TOML file and a variable of the environment: --tls-cert is tls_cert and "
-    "REGISTRY_TLS_CERT. The command line wins over the environment, the environment over the file. "
-    "`entrepot config show` lists every setting, its value and where it came from."
-)
-
-
-def _config_option(command: Command) -> Command:
-    """`--config`, which every verb takes."""
-    path = click.Path(path_type=Path, dir_okay=False)
-    return click.option("--config", "file", type=path, metavar="FILE", help=f"a TOML file [also {CONFIG_VARIABLE}]")(
-        command
-    )
-
-
-def _settings_options(*names: str) -> Callable[[Command], Command]:
-    """Options for some rows of the settings table; their help is the table's and their values are read by `load`."""
-
-    def decorate(command: Command) -> Command:
-        for name in reversed(names):
-            row = Settings.TABLE[name]
-            told = f"{row.meaning} [default: {row.default}]" if row.default and row.kind is not BOOLEAN else row.meaning
-            flag: dict[str, Any] = (
-                {"is_flag": True, "default": None}
-                if row.kind is BOOLEAN
-                else {"metavar": row.kind.name.split(",")[0].upper()}
-            )
-            command = click.option(option(name), name, help=told.replace("`", ""), **flag)(command)
-        return command
-
-    return decorate
-
-
-def option(name: str) -> str:
-    """How a setting is called on the command line."""
-    return "--" + name.replace("_", "-")
-
-
-def _load(file: Path | None, arguments: dict[str, object]) -> Settings:
-    try:
-        return Settings.load(file=file, environ=os.environ, arguments=arguments)
-    except SettingsError as wrong:
-        _refuse(wrong.problems, 2)
-
-
-def _refuse(problems: Sequence[str], status: int) -> NoReturn:
-    for problem in problems:
-        click.echo(f"error: {problem}", err=True)
-    raise SystemExit(status)
-
-
-@contextmanager
-def _saying_why(what: str) -> Iterator[None]:
-    """What an operator can repair is told in a line; anything else is a defect and keeps its traceback."""
-    from registry.auth.key_file import KeyFileError, UnreadableKey
-    from registry.metadata.migrate import SchemaUnknown
-    from registry.storage.layout import InstanceMismatch, LayoutInvalid
-
-    try:
-        yield
-    except OSError as wrong:
-        _refuse([f"{wrong.filename or what}: {(wrong.strerror or str(wrong)).lower()}"], 1)
-    except (InstanceMismatch, KeyFileError, LayoutInvalid, SchemaUnknown, UnreadableKey) as wrong:
-        _refuse([str(wrong)], 1)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -95,35 +26,28 @@ def main() -> None:
     """Entrepot keeps container images and serves them to docker, podman and every other OCI client."""
 
 
+main.add_command(import_command)
+
+
 @main.command(epilog=SETTINGS_EPILOG)
-@_settings_options("host", "port", "data", "workers", "tls_cert", "tls_key", "open", "open_anywhere")
-@_config_option
+@settings_options("host", "port", "data", "workers", "tls_cert", "tls_key", "open", "open_anywhere")
+@config_option
 def serve(file: Path | None, **arguments: object) -> None:
     """Serve the registry, after bringing its database up to date."""
-    settings = _load(file, arguments)
+    settings = load(file, arguments)
     from registry import log
     from registry.server.serve import serve as listen
 
-    _prepare(settings)
+    prepare(settings)
     # Not earlier: a migration's chatter is no news to an operator, and its failure is told by itself.
     log.configure(settings.log_format, settings.log_level)
     # The workers are processes and make the same settings of what they inherit.
     os.environ.update(settings.environ())
     # They need no password to serve, and an environment is read by whoever may look at the process.
     os.environ.pop(variable("admin_password"), None)
-    with _saying_why(f"{settings.host}:{settings.port}"):
+    with saying_why(f"{settings.host}:{settings.port}"):
         status = listen(_serving(settings), lambda addresses: click.echo(greeting(settings, addresses[0][1])))
     raise SystemExit(status)
-
-
-def _prepare(settings: Settings) -> None:
-    from registry import app
-
-    with _saying_why(str(settings.data)):
-        password = app.prepare(settings).admin_password
-    if password is not None:
-        # Now, whatever happens next: nobody knows it yet, and only its hash is kept.
-        click.echo(f"{FIRST_START}\n  user admin, password {password}\n")
 
 
 def _serving(settings: Settings) -> Serving:
@@ -170,33 +94,59 @@ def greeting(settings: Settings, port: int) -> str:
 
 
 @main.command(epilog=SETTINGS_EPILOG)
-@_settings_options("data")
-@_config_option
+@settings_options("data")
+@config_option
 def migrate(file: Path | None, **arguments: object) -> None:
     """Bring the database up to date, as serve does too."""
-    settings = _load(file, arguments)
+    settings = load(file, arguments)
     from registry import app
 
-    with _saying_why(str(settings.data)):
+    with saying_why(str(settings.data)):
         revision = app.migrate(settings)
     click.echo(f"the database in {settings.data} is at revision {revision}")
 
 
 @main.command(epilog=SETTINGS_EPILOG)
-@_settings_options("data")
-@_config_option
+@settings_options("data")
+@config_option
 def worker(file: Path | None, **arguments: object) -> None:
-    """Do background work without serving, beside any number of servers and other workers."""
-    settings = _load(file, arguments)
+    """Do background work without serving, beside any number of servers."""
+    settings = load(file, arguments)
     from registry import app, log
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    _prepare(settings)
+    prepare(settings)
     log.configure(settings.log_format, settings.log_level)
-    with _saying_why(str(settings.data)):
+    with saying_why(str(settings.data)):
         app.work(settings, stop)
+
+
+@main.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command()
+@settings_options("data")
+@click.option("--to", "target", required=True, metavar="URL", help="a PostgreSQL URL, or the path of an SQLite file")
+@config_option
+def copy(file: Path | None, target: str, **arguments: object) -> None:
+    """Copy every fact into another database, which must be empty, and compare.
+
+    Stop the servers first: what is written meanwhile is not copied. Then name the other database in the settings.
+    """
+    settings = load(file, arguments)
+    from registry import app
+    from registry.metadata.copying import CopyDiffers, NotEmpty, SchemasDiffer
+
+    try:
+        with saying_why(str(settings.data)):
+            total = app.copy_database(settings, target, lambda table, rows: click.echo(f"  {table}: {rows}"))
+    except (CopyDiffers, NotEmpty, SchemasDiffer) as wrong:
+        refuse([str(wrong)], 1)
+    click.echo(f"{total} rows were copied, and are the same in both")
 
 
 @main.group()
@@ -205,13 +155,13 @@ def config() -> None:
 
 
 @config.command()
-@_config_option
+@config_option
 def show(file: Path | None) -> None:
     """Print every setting and where it came from.
 
     What is printed is TOML that can be given back by --config; secrets are left out.
     """
-    settings = _load(file, {})
+    settings = load(file, {})
     given, _ = gather(file=file, environ=os.environ, arguments={})
     for name, row in Settings.TABLE.items():
         where = given[name].where if name in given else "default"
@@ -223,11 +173,11 @@ def show(file: Path | None) -> None:
 
 
 @config.command()
-@_config_option
+@config_option
 def check(file: Path | None) -> None:
     """Say whether the settings can be used.
 
     Every problem is told at once, and the exit status is 2 when there is one.
     """
-    _load(file, {})
+    load(file, {})
     click.echo("the settings can be used")

@@ -141,7 +141,7 @@ class Settings:
         optional(TEXT), "", "clients that blobs are passed through to: words of their user agents, after commas"
     )
     s3_connections: int = _setting(
-        INTEGER, "16", "requests of one worker to the store at once, for each kind of work", least="1", most="256"
+        INTEGER, "8", "requests of one worker to the store at once, for each kind of work", least="1", most="256"
     )
     key_file: Path | None = _setting(
         optional(PATH),
@@ -214,6 +214,9 @@ class Settings:
             yield "tls_cert and tls_key go together: give both or neither"
         if self.store == "s3" and not self.s3_bucket:
             yield "store s3 needs an s3_bucket"
+        if self.database is not None and self.store == "s3" and self.key_file is None:
+            # Each would make its own, and void the others' tokens.
+            yield "database and store s3 make replicas, which share no folder: give all of them the same key_file"
         if (self.s3_access_key is None) != (self.s3_secret_key is None):
             yield "s3_access_key and s3_secret_key go together: give both or neither"
         if self.open and not self.open_anywhere and not is_loopback(self.host):

@@ -114,7 +114,8 @@ class ManifestService:
             if tx.manifests.put(repository, digest, content, manifest, caller):
                 tx.repositories.charge(repository, ContentKind.MANIFEST, digest, len(content))
             tx.journal.event(Action.PUSH_MANIFEST, repository, caller, digest)
-            for tag in names:
+            # Sorted, so that two pushes of several tags meet in one order.
+            for tag in sorted(names):
                 if tx.tags.set(repository, tag, digest, caller):
                     tx.journal.event(Action.SET_TAG, repository, caller, digest, reference=str(tag))
 
@@ -130,7 +131,12 @@ class ManifestService:
 
         def forget(tx: Transaction) -> None:
             repository = tx.repositories.find(name)
-            if repository is None or tx.manifests.find(repository, digest) is None:
+            if repository is None:
+                raise ManifestUnknown(reference=str(digest))
+            # Its parts lose their hold when the undo window ends; a push under way may count on them after that too.
+            # First of all, because a push locks links, then manifests, then tags: in another order they would meet.
+            tx.links.renew_parts(repository, digest, self.lease)
+            if tx.manifests.find(repository, digest) is None:
                 raise ManifestUnknown(reference=str(digest))
             _require(condition, digest, digest)
             holders = [] if self.sparse else tx.manifests.holders(repository, ContentKind.MANIFEST, digest)
@@ -138,8 +144,6 @@ class ManifestService:
                 raise NotAllowed(digest=str(digest), referencedBy=str(holders[0]))
             for tag in tx.tags.close_all(repository, digest, caller):
                 tx.journal.event(Action.DELETE_TAG, repository, caller, digest, reference=str(tag))
-            # Its parts lose their hold when the undo window ends; a push under way may count on them after that too.
-            tx.links.renew_parts(repository, digest, self.lease)
             tx.manifests.delete(repository, digest)
             tx.journal.review(repository, ContentKind.MANIFEST, digest, tx.now + self.undo_window)
             tx.journal.event(Action.DELETE_MANIFEST, repository, caller, digest)

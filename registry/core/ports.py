@@ -75,6 +75,11 @@ class Transaction(Protocol):
 class Reader(Protocol):
     """The pull path's lookups: on the event loop, one statement each (design §6)."""
 
+    @property
+    def is_prompt(self) -> bool:
+        """Whether its answers never wait, so that they can be had outside of any task."""
+        ...
+
     def version(self) -> int | None:
         """Another number after every commit, whoever made it; None where that cannot be had without waiting."""
         ...

@@ -13,10 +13,14 @@ from registry.metadata.contents import put_content
 from registry.metadata.moment import Moment
 from registry.metadata.objects import Objects
 from registry.metadata.schema import blob, stored_object
+from registry.metadata.statements import Overtaken
 from registry.oci.digest import Digest
 
-_FIND: Final = sa.select(blob.c.id, blob.c.object_id).where(blob.c.digest == p("digest"))
-_PUT: Final = (
+# Held, so that of two who commit the same blob each dooms what the other one left.
+_FIND: Final = (
+    sa.select(blob.c.id, blob.c.object_id).where(blob.c.digest == p("digest")).with_for_update(key_share=True)
+)
+_ADD: Final = (
     insert(blob)
     .values(
         digest=p("digest"),
@@ -25,16 +29,13 @@ _PUT: Final = (
         content_id=p("content_id"),
         verified_at=p("verified_at"),
     )
-    .on_conflict_do_update(
-        index_elements=["digest"],
-        set_={
-            "object_id": p("object_id"),
-            "content_id": p("content_id"),
-            "verified_at": p("verified_at"),
-            "damaged_at": sa.null(),
-        },
-    )
+    .on_conflict_do_nothing(index_elements=["digest"])
     .returning(blob.c.id)
+)
+_REPLACE: Final = (
+    sa.update(blob)
+    .where(blob.c.id == p("blob"))
+    .values(object_id=p("object_id"), content_id=p("content_id"), verified_at=p("verified_at"), damaged_at=sa.null())
 )
 _DAMAGE: Final = (
     sa.update(blob)
@@ -69,15 +70,17 @@ class Blobs:
         return bool(self._moment.run(_DAMAGE, which=digest.packed, key=key.text, damaged_at=self._moment.micros))
 
     def _put(self, digest: Digest, size: int, *, object_id: int | None, content_id: int | None) -> int:
+        bytes_are = {"object_id": object_id, "content_id": content_id, "verified_at": self._moment.micros}
         former = self._moment.first(_FIND, digest=digest.packed)
-        blob_id = self._moment.run(
-            _PUT,
-            digest=digest.packed,
-            size=size,
-            object_id=object_id,
-            content_id=content_id,
-            verified_at=self._moment.micros,
-        )[0][0]
-        if former and former[1] is not None and former[1] != object_id:
+        if former is None:
+            added = self._moment.first(_ADD, digest=digest.packed, size=size, **bytes_are)
+            if added is not None:
+                return int(added[0])
+            # Somebody else was quicker, and ours are newer.
+            former = self._moment.first(_FIND, digest=digest.packed)
+            if former is None:
+                raise Overtaken(str(digest))
+        self._moment.run(_REPLACE, blob=former[0], **bytes_are)
+        if former[1] is not None and former[1] != object_id:
             self._objects.doom(former[1])
-        return int(blob_id)
+        return int(former[0])

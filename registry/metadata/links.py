@@ -14,7 +14,7 @@ from registry.core.facts import ContentKind, ObjectKey, Repository, StoredBlob
 from registry.metadata.instants import from_micros
 from registry.metadata.moment import Moment
 from registry.metadata.schema import blob, content, link, manifest, reference, repository, review, stored_object
-from registry.metadata.statements import Row
+from registry.metadata.statements import Overtaken, Row
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName
 
@@ -43,16 +43,20 @@ _NAMES: Final = (
     .order_by(repository.c.name)
     .limit(_PAGE)
 )
-_KNOWN: Final = sa.select(link.c.blob_id).where(link.c.repository_id == p("repository"), link.c.digest == p("digest"))
-_PUT: Final = (
+_ADD: Final = (
     insert(link)
     .from_select(
         ["repository_id", "digest", "blob_id", "lease_until"],
         sa.select(p("repository"), blob.c.digest, blob.c.id, p("lease_until")).where(blob.c.digest == p("digest")),
     )
-    .on_conflict_do_update(
-        index_elements=["repository_id", "digest"], set_={"lease_until": p("lease_until"), "deleted_at": sa.null()}
-    )
+    .on_conflict_do_nothing(index_elements=["repository_id", "digest"])
+    .returning(link.c.blob_id)
+)
+_AGAIN: Final = (
+    sa.update(link)
+    .where(link.c.repository_id == p("repository"), link.c.digest == p("which"))
+    .values(lease_until=p("lease_until"), deleted_at=sa.null())
+    .returning(link.c.blob_id)
 )
 _RENEW: Final = (
     sa.update(link)
@@ -65,17 +69,23 @@ _PARTS: Final = (
     .select_from(reference.join(manifest, manifest.c.id == reference.c.manifest_id))
     .where(manifest.c.repository_id == p("repository"), manifest.c.digest == p("manifest"))
 )
+# By digest, like everybody who locks more than one (design §2).
+_RENEWED: Final = (
+    sa.select(link.c.digest)
+    .where(link.c.repository_id == p("repository"), link.c.digest.in_(_PARTS))
+    .order_by(link.c.digest)
+)
 _RENEW_PARTS: Final = (
     sa.update(link)
-    .where(link.c.repository_id == p("repository"), link.c.digest.in_(_PARTS))
+    .where(link.c.repository_id == p("repository"), link.c.digest.in_(_RENEWED.with_for_update(key_share=True)))
     .values(lease_until=p("lease_until"))
 )
 _REVIEW_PARTS: Final = (
     insert(review)
     .from_select(
         ["repository_id", "kind", "digest", "due_at"],
-        sa.select(p("repository"), sa.literal(ContentKind.BLOB.value), link.c.digest, p("lease_until")).where(
-            link.c.repository_id == p("repository"), link.c.digest.in_(_PARTS)
+        _RENEWED.with_only_columns(
+            p("repository"), sa.literal(ContentKind.BLOB.value), link.c.digest, p("lease_until")
         ),
     )
     .on_conflict_do_update(index_elements=["repository_id", "kind", "digest"], set_={"due_at": p("lease_until")})
@@ -118,9 +128,13 @@ class Links:
 
     def put(self, repository: Repository, digest: Digest, lease: timedelta) -> bool:
         """Link the blob, or show its hidden link again; whether the link is new."""
-        is_new = self._moment.first(_KNOWN, repository=repository.id, digest=digest.packed) is None
-        self._moment.run(_PUT, repository=repository.id, digest=digest.packed, lease_until=self._after(lease))
-        return is_new
+        until = self._after(lease)
+        if self._moment.run(_ADD, repository=repository.id, digest=digest.packed, lease_until=until):
+            return True
+        if not self._moment.run(_AGAIN, repository=repository.id, which=digest.packed, lease_until=until):
+            # Collected since we were told that it exists, the link or the blob itself.
+            raise Overtaken(str(digest))
+        return False
 
     def renew(self, repository: Repository, digest: Digest, lease: timedelta) -> bool:
         """A visible link holds for another lease."""

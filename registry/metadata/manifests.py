@@ -14,13 +14,16 @@ from registry.core.facts import Caller, ContentKind, Repository
 from registry.metadata.contents import put_content
 from registry.metadata.moment import Moment
 from registry.metadata.schema import blob, link, manifest, reference, repository, tag
-from registry.metadata.statements import Statement
+from registry.metadata.statements import Overtaken, Statement
 from registry.oci.digest import Digest
 from registry.oci.manifest import Kind, Manifest, Reference
 from registry.oci.names import Tag
 
 _VISIBLE: Final = (manifest.c.repository_id == p("repository"), manifest.c.deleted_at.is_(None))
-_BY_DIGEST: Final = sa.select(manifest.c.digest).where(*_VISIBLE, manifest.c.digest == p("digest"))
+# Held: whoever deletes it, or makes its deletion a mistake, does so with what the other one did before the eyes.
+_BY_DIGEST: Final = (
+    sa.select(manifest.c.digest).where(*_VISIBLE, manifest.c.digest == p("digest")).with_for_update(key_share=True)
+)
 _BY_TAG: Final = (
     sa.select(manifest.c.digest)
     .select_from(tag.join(manifest, manifest.c.id == tag.c.manifest_id))
@@ -29,7 +32,7 @@ _BY_TAG: Final = (
 _KNOWN: Final = (
     sa.select(manifest.c.id, manifest.c.deleted_at)
     .where(manifest.c.repository_id == p("repository"), manifest.c.digest == p("digest"))
-    .with_for_update()
+    .with_for_update(key_share=True)
 )
 _ADD: Final = (
     insert(manifest)
@@ -131,7 +134,10 @@ class Manifests:
         """Keep it, or revive it; whether its row is new."""
         if self._add(repository, digest, content, manifest, by):
             return True
-        manifest_id, deleted_at = self._moment.run(_KNOWN, repository=repository.id, digest=digest.packed)[0]
+        known = self._moment.first(_KNOWN, repository=repository.id, digest=digest.packed)
+        if known is None:
+            raise Overtaken(str(digest))
+        manifest_id, deleted_at = known
         said = {"media_type": manifest.media_type, "artifact_type": manifest.artifact_type}
         if deleted_at is None:
             # Pushed again, perhaps under the type it should have had: the latest Content-Type is the one to answer.

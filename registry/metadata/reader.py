@@ -1,11 +1,13 @@
-"""The pull path's lookups on SQLite: one prepared statement each, on the event loop's own connection (design §6).
+"""The pull path's lookups: one prepared statement each, written once for every database (design §6).
 
-10 µs each, where the hop into a thread that would keep them off the loop costs 150.
+On SQLite they are answered on the event loop's own connection: 10 µs each, where the hop into a thread that would keep
+them off the loop costs 150.
 """
 
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Final
@@ -23,9 +25,11 @@ from registry.oci.names import RepositoryName, Tag
 
 _LIVE: Final = (repository.c.name == p("name"), repository.c.deleted_at.is_(None))
 _FACTS: Final = sa.select(manifest.c.digest, manifest.c.media_type, manifest.c.size).where(
-    *_LIVE, manifest.c.repository_id == repository.c.id, manifest.c.deleted_at.is_(None)
+    *_LIVE, manifest.c.deleted_at.is_(None)
 )
-_FACTS_BY_DIGEST: Final = _FACTS.where(manifest.c.digest == p("digest"))
+_FACTS_BY_DIGEST: Final = _FACTS.where(manifest.c.repository_id == repository.c.id, manifest.c.digest == p("digest"))
+# By way of the tag alone: to say once more that the manifest is the repository's would offer a way through all of its
+# manifests, which a planner takes that has not counted them yet.
 _FACTS_BY_TAG: Final = _FACTS.where(
     tag.c.repository_id == repository.c.id, tag.c.name == p("tag"), manifest.c.id == tag.c.manifest_id
 )
@@ -74,47 +78,46 @@ _REFERRERS_OF_TYPE: Final = _REFERRERS.where(_OF_TYPE)
 _MOST_TOGETHER: Final = 4 << 20
 
 
-class SqliteReader:
-    """`ports.Reader`, and the two lookups by which a caller is recognised; asynchronous only in name on SQLite."""
+class Lookups(ABC):
+    """`ports.Reader` but for its version, and the two lookups by which a caller is recognised."""
 
-    def __init__(self, run: Run, version: Callable[[], int]) -> None:
-        """Both are the same connection's."""
-        self._run = run
-        self.version = version
+    @abstractmethod
+    async def _run(self, statement: Statement, /, **values: object) -> list[Row]:
+        """Execute a statement with the values of its parameters; all rows."""
 
     async def manifest(self, name: RepositoryName, reference: Tag | Digest) -> StoredManifest | None:
         """The manifest that a tag or digest names, with its bytes."""
-        row = self._named(_BY_TAG, _BY_DIGEST, name, reference)
+        row = await self._named(_BY_TAG, _BY_DIGEST, name, reference)
         return StoredManifest(Digest.unpack(row[0]), *row[1:]) if row else None
 
     async def manifest_facts(self, name: RepositoryName, reference: Tag | Digest) -> StoredManifest | None:
         """The manifest without its bytes."""
-        row = self._named(_FACTS_BY_TAG, _FACTS_BY_DIGEST, name, reference)
+        row = await self._named(_FACTS_BY_TAG, _FACTS_BY_DIGEST, name, reference)
         return StoredManifest(Digest.unpack(row[0]), row[1], row[2], b"") if row else None
 
-    def _named(
+    async def _named(
         self, by_tag: Statement, by_digest: Statement, name: RepositoryName, reference: Tag | Digest
     ) -> Row | None:
         if isinstance(reference, Digest):
-            return _first(self._run(by_digest, name=name.text, digest=reference.packed))
-        return _first(self._run(by_tag, name=name.text, tag=reference.text))
+            return _first(await self._run(by_digest, name=name.text, digest=reference.packed))
+        return _first(await self._run(by_tag, name=name.text, tag=reference.text))
 
     async def blob(self, name: RepositoryName, digest: Digest) -> StoredBlob | None:
         """What the repository serves under this digest."""
-        row = _first(self._run(_BLOB, name=name.text, digest=digest.packed))
+        row = _first(await self._run(_BLOB, name=name.text, digest=digest.packed))
         return as_blob(digest, row) if row else None
 
     async def knows(self, name: RepositoryName) -> bool:
         """Whether there is such a repository."""
-        return bool(self._run(_KNOWS, name=name.text))
+        return bool(await self._run(_KNOWS, name=name.text))
 
     async def tags(self, name: RepositoryName, last: str, limit: int) -> Sequence[str]:
         """Tags after `last`, by their bytes."""
-        return [row[0] for row in self._run(_TAGS, name=name.text, last=last, limit=limit)]
+        return [row[0] for row in await self._run(_TAGS, name=name.text, last=last, limit=limit)]
 
     async def catalog(self, last: str, limit: int) -> Sequence[str]:
         """Repositories after `last` that hold a manifest, by their bytes."""
-        return [row[0] for row in self._run(_CATALOG, last=last, limit=limit)]
+        return [row[0] for row in await self._run(_CATALOG, last=last, limit=limit)]
 
     async def referrers(
         self, name: RepositoryName, subject: Digest, artifact_type: str | None, last: Digest | None, limit: int
@@ -124,21 +127,35 @@ class SqliteReader:
         where = {"name": name.text, "subject": subject.packed, "last": last.packed if last else b""}
         if artifact_type is not None:
             where["artifact_type"] = artifact_type
-        present = [row[0] for row in self._run(sizes, limit=limit + 1, **where)]
+        present = [row[0] for row in await self._run(sizes, limit=limit + 1, **where)]
         fitting = sum(total <= _MOST_TOGETHER for total in accumulate(present))
         taken = min(limit, max(fitting, 1))
-        rows = self._run(referrers, limit=taken, **where) if present and limit else []
+        rows = await self._run(referrers, limit=taken, **where) if present and limit else []
         return [Referrer(row[0], Digest.unpack(row[1]), *row[2:]) for row in rows], len(present) > taken
 
     async def password(self, name: str) -> Credential | None:
-        """The password that this name may sign in with by now."""
-        row = _first(self._run(password_of, name=name, now=_now()))
+        """The password that this name may sign in with by now, and by this machine's clock."""
+        row = _first(await self._run(password_of, name=name, now=_now()))
         return as_credential(row) if row else None
 
     async def credential(self, credential_id: int) -> Credential | None:
-        """The credential, if it is good by now."""
-        row = _first(self._run(credential_by_id, credential=credential_id, now=_now()))
+        """The credential, if it is good by now, and by this machine's clock."""
+        row = _first(await self._run(credential_by_id, credential=credential_id, now=_now()))
         return as_credential(row) if row else None
+
+
+class SqliteReader(Lookups):
+    """On SQLite, asynchronous only in name."""
+
+    is_prompt: Final = True
+
+    def __init__(self, run: Run, version: Callable[[], int]) -> None:
+        """Both are the same connection's."""
+        self._ask = run
+        self.version = version
+
+    async def _run(self, statement: Statement, /, **values: object) -> list[Row]:
+        return self._ask(statement, **values)
 
 
 def _first(rows: list[Row]) -> Row | None:

@@ -12,26 +12,34 @@ from sqlalchemy.dialects.postgresql import insert
 from registry.core.facts import ContentKind, Repository
 from registry.metadata.moment import Moment
 from registry.metadata.schema import project, project_content, repository
+from registry.metadata.statements import Overtaken, Statement
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName
 
 _FIND: Final = sa.select(repository.c.id, repository.c.project_id, repository.c.pushed_at).where(
     repository.c.name == p("name"), repository.c.deleted_at.is_(None)
 )
+# Held so far that nobody can delete it meanwhile, as what is about to point to it would hold it anyway (design §3).
+_HOLD: Final = _FIND.with_for_update(read=True, key_share=True)
+# Whoever comes second to a new name waits for the first, and finds what that one made.
 _ADD: Final = (
-    sa.insert(repository)
+    insert(repository)
     .values(uuid=p("uuid"), name=p("name"), project_id=p("project_id"), created_at=p("created_at"))
+    .on_conflict_do_nothing()
     .returning(repository.c.id)
 )
 _FIND_PROJECT: Final = sa.select(project.c.id).where(project.c.name == p("name"))
-_ADD_PROJECT: Final = insert(project).values(name=p("name"), created_at=p("created_at")).returning(project.c.id)
+_ADD_PROJECT: Final = (
+    insert(project).values(name=p("name"), created_at=p("created_at")).on_conflict_do_nothing().returning(project.c.id)
+)
 _ONE_MORE_LINK: Final = (
     insert(project_content)
     .values(project_id=p("project_id"), kind=p("kind"), digest=p("digest"), size=p("size"), links=1)
     .on_conflict_do_update(index_elements=["project_id", "kind", "digest"], set_={"links": project_content.c.links + 1})
     .returning(project_content.c.links)
 )
-_CHARGE: Final = sa.update(project).where(project.c.id == p("project")).values(used=project.c.used + p("more"))
+# All pushes to a project want this row: a database that locks rows runs it last before the commit (design §4).
+charge_project: Final = sa.update(project).where(project.c.id == p("project")).values(used=project.c.used + p("more"))
 
 
 class Repositories:
@@ -42,24 +50,37 @@ class Repositories:
 
     def find(self, name: RepositoryName) -> Repository | None:
         """The repository of this name that is not deleted."""
-        row = self._moment.first(_FIND, name=name.text)
-        return Repository(row[0], name, row[1], row[2] is not None) if row else None
+        return self._found(_FIND, name)
 
     def get_or_create(self, name: RepositoryName) -> Repository:
         """The repository, made with its project if need be."""
-        found = self.find(name)
-        if found is not None:
-            return found
+        return self._found(_HOLD, name) or self._create(name)
+
+    def _found(self, how: Statement, name: RepositoryName) -> Repository | None:
+        row = self._moment.first(how, name=name.text)
+        return Repository(row[0], name, row[1], row[2] is not None) if row else None
+
+    def _create(self, name: RepositoryName) -> Repository:
         project_id = self._project(name.project)
-        rows = self._moment.run(
+        row = self._moment.first(
             _ADD, uuid=str(uuid.uuid4()), name=name.text, project_id=project_id, created_at=self._moment.micros
         )
-        return Repository(rows[0][0], name, project_id)
+        if row is not None:
+            return Repository(row[0], name, project_id)
+        # Somebody else was quicker.
+        created = self._found(_HOLD, name)
+        if created is None:
+            raise Overtaken(name.text)
+        return created
 
     def _project(self, name: str) -> int:
-        row = self._moment.first(_FIND_PROJECT, name=name)
+        row = (
+            self._moment.first(_FIND_PROJECT, name=name)
+            or self._moment.first(_ADD_PROJECT, name=name, created_at=self._moment.micros)
+            or self._moment.first(_FIND_PROJECT, name=name)
+        )
         if row is None:
-            row = self._moment.run(_ADD_PROJECT, name=name, created_at=self._moment.micros)[0]
+            raise Overtaken(name)
         return int(row[0])
 
     def charge(self, repository: Repository, kind: ContentKind, digest: Digest, size: int) -> None:
@@ -68,4 +89,4 @@ class Repositories:
             _ONE_MORE_LINK, project_id=repository.project, kind=kind.value, digest=digest.packed, size=size
         )[0][0]
         if links == 1 and size:
-            self._moment.run(_CHARGE, project=repository.project, more=size)
+            self._moment.run(charge_project, project=repository.project, more=size)

@@ -12,32 +12,32 @@ from sqlalchemy.dialects.postgresql import insert
 from registry.core.facts import Caller, Repository
 from registry.metadata.moment import Moment
 from registry.metadata.schema import manifest, tag, tag_history
-from registry.metadata.statements import Row
+from registry.metadata.statements import Row, Statement
 from registry.oci.digest import Digest
 from registry.oci.names import Tag
 
 _FIND: Final = (
-    sa.select(manifest.c.digest, tag.c.set_at, tag.c.set_by)
-    .select_from(tag.join(manifest, manifest.c.id == tag.c.manifest_id))
+    sa.select(
+        sa.select(manifest.c.digest).where(manifest.c.id == tag.c.manifest_id).scalar_subquery(),
+        tag.c.set_at,
+        tag.c.set_by,
+    )
     .where(tag.c.repository_id == p("repository"), tag.c.name == p("name"))
     .with_for_update(of=tag)
 )
-_SET: Final = (
-    insert(tag)
-    .from_select(
-        ["repository_id", "name", "manifest_id", "set_at", "set_by"],
-        sa.select(p("repository"), p("name"), manifest.c.id, p("set_at"), p("set_by")).where(
-            manifest.c.repository_id == p("repository"),
-            manifest.c.digest == p("digest"),
-            manifest.c.deleted_at.is_(None),
-        ),
-    )
-    .on_conflict_do_update(
-        index_elements=["repository_id", "name"],
-        set_={each: sa.literal_column(f"excluded.{each}") for each in ("manifest_id", "set_at", "set_by")},
-    )
-    .returning(tag.c.manifest_id)
+_POINT: Final = insert(tag).from_select(
+    ["repository_id", "name", "manifest_id", "set_at", "set_by"],
+    sa.select(p("repository"), p("name"), manifest.c.id, p("set_at"), p("set_by")).where(
+        manifest.c.repository_id == p("repository"),
+        manifest.c.digest == p("digest"),
+        manifest.c.deleted_at.is_(None),
+    ),
 )
+_ADD: Final = _POINT.on_conflict_do_nothing(index_elements=["repository_id", "name"]).returning(tag.c.manifest_id)
+_MOVE: Final = _POINT.on_conflict_do_update(
+    index_elements=["repository_id", "name"],
+    set_={each: sa.literal_column(f"excluded.{each}") for each in ("manifest_id", "set_at", "set_by")},
+).returning(tag.c.manifest_id)
 _CLOSE: Final = sa.delete(tag).where(tag.c.repository_id == p("repository"), tag.c.name == p("name"))
 _NAMES_OF: Final = (
     sa.select(tag.c.name)
@@ -58,29 +58,44 @@ class Tags:
 
     def find(self, repository: Repository, tag: Tag) -> Digest | None:
         """What the tag points to."""
-        row = self._moment.first(_FIND, repository=repository.id, name=tag.text)
+        row = self._held(repository, tag)
         return Digest.unpack(row[0]) if row else None
 
     def set(self, repository: Repository, tag: Tag, digest: Digest, by: Caller) -> bool:
         """Point the tag at the manifest; its former interval becomes history."""
-        former = self._moment.first(_FIND, repository=repository.id, name=tag.text)
-        if former and former[0] == digest.packed:
+        former = self._held(repository, tag)
+        if former is None:
+            if self._point(_ADD, repository, tag, digest, by):
+                return True
+            # Nothing to point to; or somebody else was quicker to set a new tag, whose interval ends here.
+            former = self._held(repository, tag)
+        if former is None or former[0] == digest.packed or not self._point(_MOVE, repository, tag, digest, by):
             return False
-        moved = self._moment.run(
-            _SET,
-            repository=repository.id,
-            name=tag.text,
-            digest=digest.packed,
-            set_at=self._moment.micros,
-            set_by=by.principal,
+        self._remember(repository, tag, former, by)
+        return True
+
+    def _point(self, how: Statement, repository: Repository, tag: Tag, digest: Digest, by: Caller) -> bool:
+        return bool(
+            self._moment.run(
+                how,
+                repository=repository.id,
+                name=tag.text,
+                digest=digest.packed,
+                set_at=self._moment.micros,
+                set_by=by.principal,
+            )
         )
-        if moved and former:
-            self._remember(repository, tag, former, by)
-        return bool(moved)
+
+    def _held(self, repository: Repository, tag: Tag) -> Row | None:
+        row = self._moment.first(_FIND, repository=repository.id, name=tag.text)
+        if row is not None and row[0] is None:
+            # Set while we waited for it, to a manifest younger than what the statement saw; a new one sees it.
+            row = self._moment.first(_FIND, repository=repository.id, name=tag.text)
+        return row
 
     def close(self, repository: Repository, tag: Tag, by: Caller) -> Digest | None:
         """End the tag's present interval; what it pointed to."""
-        former = self._moment.first(_FIND, repository=repository.id, name=tag.text)
+        former = self._held(repository, tag)
         if former is None:
             return None
         self._remember(repository, tag, former, by)

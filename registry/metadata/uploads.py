@@ -100,7 +100,11 @@ class Uploads:
     def find(self, name: RepositoryName, uuid: str) -> UploadSession | None:
         """The session, if it belongs to this repository; finished ones too."""
         row = self._moment.first(_FIND, uuid=uuid, name=name.text)
-        return _as_session(row) if row else None
+        session = _as_session(row) if row else None
+        if session is not None and session.object is not None and session.key is None:
+            # Attached while we waited for the session: the statement saw the new id beside no object. It is ours now.
+            return _as_session(self._moment.run(_FIND, uuid=uuid, name=name.text)[0])
+        return session
 
     def epoch(self, session: UploadSession) -> int | None:
         """Its epoch by now; None when the session is gone."""

@@ -9,6 +9,12 @@ DATA/                 0700
 
 Nothing is ever renamed in `blobs/`: what a file is, its row tells. A file without a row is garbage or has lost
 its row; fsck decides.
+
+A bucket holds the same `layout.json` and `blobs/`, and beside them what a file system has no need of:
+
+└── uploads/
+    └── <uuid>/       of an upload session whose object has this uuid
+        └── <random>  its last bytes at an acknowledgement, too few for a part of a multipart upload
 """
 
 from __future__ import annotations
@@ -29,8 +35,11 @@ from registry.storage.durable import make_folder, replace_file
 
 VERSION: Final = 1
 BLOBS: Final = "blobs"
-_FILE: Final = "layout.json"
-_KEY: Final = re.compile(rf"{BLOBS}/([0-9a-f]{{2}})/\1[0-9a-f]{{6}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}")
+LAYOUT_FILE: Final = "layout.json"
+_UPLOADS: Final = "uploads"
+_REST: Final = r"[0-9a-f]{6}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_KEY: Final = re.compile(rf"{BLOBS}/([0-9a-f]{{2}})/\1{_REST}")
+_TAILS: Final = re.compile(rf"{_UPLOADS}/[0-9a-f]{{2}}{_REST}/")
 
 
 class KeyInvalid(ValueError):
@@ -42,7 +51,7 @@ class LayoutInvalid(Exception):
 
 
 class InstanceMismatch(Exception):
-    """The data folder belongs to another instance than the database."""
+    """The data folder, or the bucket, belongs to another instance than the database."""
 
 
 def new_key() -> ObjectKey:
@@ -58,12 +67,32 @@ def object_path(key: ObjectKey) -> str:
     return key.text
 
 
+def tails_of(key: ObjectKey) -> ObjectKey:
+    """What the names of the tails of this object's upload session begin with. Raises: KeyInvalid."""
+    return ObjectKey(f"{_UPLOADS}/{object_path(key).rpartition('/')[2]}/")
+
+
+def new_tail(key: ObjectKey) -> str:
+    """The name of another tail of this object's upload session. Raises: KeyInvalid."""
+    return f"{tails_of(key)}{uuid.uuid4()}"
+
+
+def is_tails(key: ObjectKey) -> bool:
+    """Whether this names all the tails of a session, and nothing else."""
+    return _TAILS.fullmatch(key.text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What `layout.json` says of its folder."""
 
     version: int
     instance: str
+
+    @classmethod
+    def of(cls, instance: str) -> Self:
+        """The layout that this program makes."""
+        return cls(VERSION, instance)
 
     @classmethod
     def load_or_create(cls, root: Path, instance: str) -> Self:
@@ -75,29 +104,40 @@ class Layout:
         with _alone(root):
             layout = cls.find(root)
             if layout is None:
-                layout = cls(VERSION, instance)
-                replace_file(root / _FILE, layout._document())
-        if layout.instance != instance:
-            raise InstanceMismatch(f"{root} belongs to instance {layout.instance}, the database to {instance}")
+                layout = cls.of(instance)
+                replace_file(root / LAYOUT_FILE, layout.document())
+        layout.check(instance, str(root))
         return layout
 
     @classmethod
     def find(cls, root: Path) -> Self | None:
         """None when the folder has no layout yet. Raises: LayoutInvalid."""
-        file = root / _FILE
+        file = root / LAYOUT_FILE
         try:
-            document = json.loads(file.read_bytes())
+            return cls.parse(file.read_bytes(), str(file))
+        except FileNotFoundError:
+            return None
+
+    @classmethod
+    def parse(cls, content: bytes, where: str) -> Self:
+        """Raises: LayoutInvalid."""
+        try:
+            document = json.loads(content)
             version = document["layout"]
             # The version first: a later one may tell the rest in other words.
             if version != VERSION:
-                raise LayoutInvalid(f"{file} has layout {version!r}, this program knows {VERSION}")
+                raise LayoutInvalid(f"{where} has layout {version!r}, this program knows {VERSION}")
             return cls(version, str(document["instance"]))
-        except FileNotFoundError:
-            return None
         except (ValueError, TypeError, KeyError):
-            raise LayoutInvalid(f"{file} is not a layout") from None
+            raise LayoutInvalid(f"{where} is not a layout") from None
 
-    def _document(self) -> bytes:
+    def check(self, instance: str, where: str) -> None:
+        """Raises: InstanceMismatch."""
+        if self.instance != instance:
+            raise InstanceMismatch(f"{where} belongs to instance {self.instance}, the database to {instance}")
+
+    def document(self) -> bytes:
+        """What `parse` reads."""
         return json.dumps({"layout": self.version, "instance": self.instance}).encode() + b"\n"
 
 

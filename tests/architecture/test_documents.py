@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 import pytest
 
-from registry.cli import FIRST_START, greeting, main
+from registry.cli import greeting, main
+from registry.cli_options import FIRST_START
 from registry.config import Settings
 from registry.metadata.schema import metadata
 from tests.architecture.documented import annotated_setting, readme_table

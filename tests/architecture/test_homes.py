@@ -15,7 +15,7 @@ HOMES = {
     "asyncpg": {"registry.metadata"},
     "boto3": {"registry.storage"},
     "botocore": {"registry.storage"},
-    "click": {"registry.cli"},
+    "click": {"registry.cli", "registry.cli_import", "registry.cli_options"},
     "cryptography": {"registry.auth"},
     "httptools": {"registry.server"},
     "jinja2": {"registry.web"},
@@ -25,8 +25,8 @@ HOMES = {
     "psycopg": {"registry.metadata"},
     "psycopg_pool": {"registry.metadata"},
     "sqlalchemy": {"registry.metadata"},
-    "starlette": {"registry.api", "registry.web", "registry.app"},
-    "structlog": {"registry.api", "registry.app", "registry.background", "registry.log"},
+    "starlette": {"registry.api", "registry.application", "registry.web"},
+    "structlog": {"registry.api", "registry.background", "registry.log"},
     "uvicorn": {"registry.server"},
 }
 # Needed at run time, and never imported by us: passlib's argon2id, and the event loop that uvicorn is told to use.

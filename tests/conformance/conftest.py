@@ -11,18 +11,19 @@ from tests.conformance.deployments import TRANSPORTS, Deployment, Deployments, S
 from tests.support.client import RegistryClient
 from tests.support.evidence import pytest_runtest_makereport, pytest_runtest_setup
 from tests.support.images import TinyImage, TinyIndex, index, tiny_image
+from tests.support.s3 import s3_server
 
-__all__ = ["pytest_runtest_makereport", "pytest_runtest_setup"]
+__all__ = ["pytest_runtest_makereport", "pytest_runtest_setup", "s3_server"]
 
 MODES = ("open", "admin")
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def deployments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployments]:
+def deployments(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployments]:
     """Every registry of this session; started on demand, ended together."""
     with ExitStack() as stack:
-        yield Deployments(tmp_path_factory.mktemp("registries"), stack)
+        yield Deployments(tmp_path_factory.mktemp("registries"), stack, lambda: request.getfixturevalue("s3_server"))
 
 
 @pytest.fixture(scope="session", params=itertools.product(TRANSPORTS, MODES), ids=", ".join)

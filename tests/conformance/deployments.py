@@ -19,10 +19,12 @@ from tests.support.client import RegistryClient
 from tests.support.images import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, TinyImage
 from tests.support.inprocess import URL, in_process
 from tests.support.login import BearerLogin
+from tests.support.replicas import RoundRobin, replicas
+from tests.support.s3 import S3Server
 from tests.support.server import RunningServer, Setting, settings_as_environment
 
-SOCKET, IN_PROCESS = "socket", "in process"
-TRANSPORTS = (IN_PROCESS, SOCKET)
+SOCKET, IN_PROCESS, REPLICAS = "socket", "in process", "replicas"
+TRANSPORTS = (IN_PROCESS, SOCKET, REPLICAS)
 PEER = os.environ.get("CONFORMANCE_URL", "").rstrip("/")
 PASSWORD = "correct horse battery"
 ADMIN = ("admin", PASSWORD)
@@ -68,9 +70,11 @@ class Standing:
 class Deployments:
     """Starts a deployment when it is first asked for, and ends all of them with `stack`."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, s3: Callable[[], S3Server]) -> None:
+        """`s3` is asked for when the first replicas are."""
         self._folder = folder
         self._stack = stack
+        self._s3 = s3
         self._known: dict[tuple[str, frozenset[tuple[str, Setting]]], Deployment] = {}
 
     def get(self, transport: str, **settings: Setting) -> Deployment:
@@ -85,9 +89,19 @@ class Deployments:
     def _start(self, transport: str, data: Path, settings: Settings) -> Deployment:
         wanted = {"admin_password": PASSWORD, "log_level": "warning", "access_log": False, **settings}
         login = None if settings.get("open") else ADMIN
-        starting = _over_a_socket if transport == SOCKET else _in_process
+        starting = {SOCKET: _over_a_socket, IN_PROCESS: _in_process, REPLICAS: self._over_replicas}[transport]
         url, connect = self._stack.enter_context(starting(data, wanted))
         return Deployment(transport, url, self._kept(connect), login)
+
+    @contextmanager
+    def _over_replicas(
+        self, data: Path, settings: Settings
+    ) -> Iterator[tuple[str, Callable[[httpx.Auth | None], httpx.Client]]]:
+        """Two servers with PostgreSQL and S3 behind them; every request lands on the other one."""
+        data.mkdir()
+        # Through the replicas: what the store itself answers is not ours to promise.
+        with replicas(data, self._s3(), {**settings, "s3_redirect": False}) as servers:
+            yield servers[0].url, lambda auth: _client(servers[0].url, auth, RoundRobin(servers))
 
     def _peer(self, transport: str, settings: Settings) -> Deployment:
         login = (os.environ["CONFORMANCE_USER"], os.environ["CONFORMANCE_PASSWORD"]) if _peer_wants_login() else None

@@ -1,19 +1,27 @@
-"""What every object store promises (registry/core/ports.py, `ObjectStore` and `Receiver`), whatever keeps the bytes."""
+"""What every object store promises (registry/core/ports.py, `ObjectStore` and `Receiver`), whatever keeps the bytes.
+
+An object is read once it is sealed, and received in requests that each go on from what the last one's `sync` said.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from threading import Thread
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.core.facts import ObjectKey
-from registry.core.ports import ObjectLost, ObjectStore, Receiver
+from registry.core.ports import ObjectLost, ObjectStore
 from registry.storage.filesystem import FilesystemStore
 from registry.storage.layout import KeyInvalid, new_key
 from registry.storage.memory import MemoryStore
+from registry.storage.s3 import S3Store
+from tests.support.receiving import Session, content, put
+from tests.support.s3 import S3Server, s3_server
+
+__all__ = ["s3_server"]  # a fixture, taken in by name
+MIB = 1024 * 1024
 
 
 def yes() -> bool:
@@ -25,28 +33,23 @@ def no() -> bool:
 
 
 # One store for all of a module's tests: keys are never used twice, and hypothesis wants one for many examples.
-@pytest.fixture(scope="module", params=["filesystem", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ObjectStore:
-    return FilesystemStore(tmp_path_factory.mktemp("data")) if request.param == "filesystem" else MemoryStore()
+@pytest.fixture(scope="module", params=["filesystem", "memory", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    if request.param == "filesystem":
+        yield FilesystemStore(tmp_path_factory.mktemp("data"))
+    elif request.param == "memory":
+        yield MemoryStore()
+    else:
+        server: S3Server = request.getfixturevalue("s3_server")
+        store = S3Store(server.new_place())
+        store.load_or_create_layout("an instance")
+        yield store
+        store.close()
 
 
-def receive(store: ObjectStore, key: ObjectKey, offset: int, still_mine: Callable[[], bool] = yes) -> Receiver:
-    receiver = store.receive(key, offset, "", still_mine)
-    assert receiver is not None
-    return receiver
-
-
-def put(store: ObjectStore, *chunks: bytes) -> ObjectKey:
-    key = new_key()
-    with receive(store, key, 0) as receiver:
-        assert receiver.append(chunks)
-        receiver.seal()
-    return key
-
-
-def content(store: ObjectStore, key: ObjectKey) -> bytes:
-    with store.open(key) as stream:
-        return stream.read()
+@pytest.fixture
+def session(store: ObjectStore) -> Session:
+    return Session(store)
 
 
 # Receiving
@@ -62,184 +65,174 @@ def test_an_object_may_be_empty(store: ObjectStore) -> None:
     assert (content(store, key), store.size(key), store.pread(key, 0, 10)) == (b"", 0, b"")
 
 
-def test_an_object_is_there_from_the_moment_it_is_received(store: ObjectStore) -> None:
-    key = new_key()
-    with receive(store, key, 0):
-        assert store.size(key) == 0
-
-
-def test_appending_nothing_changes_nothing(store: ObjectStore) -> None:
-    key = put(store, b"bytes")
-    with receive(store, key, 5) as receiver:
+def test_appending_nothing_changes_nothing(session: Session) -> None:
+    session.send(b"bytes")
+    with session.receive() as receiver:
         assert receiver.append([])
         assert receiver.append([b"", b""])
-    assert content(store, key) == b"bytes"
+        session.acknowledge(receiver, 0)
+    assert session.whole() == b"bytes"
 
 
+@settings(max_examples=50)
 @given(chunks=st.lists(st.lists(st.binary(max_size=40), max_size=5), max_size=5))
 def test_chunks_of_any_sizes_make_the_same_object_as_single_bytes(
     store: ObjectStore, chunks: Sequence[Sequence[bytes]]
 ) -> None:
     whole = b"".join(chunk for each in chunks for chunk in each)
-    in_chunks, in_bytes = new_key(), new_key()
-    with receive(store, in_chunks, 0) as receiver:
+    in_chunks, in_bytes = Session(store), Session(store)
+    with in_chunks.receive() as receiver:
         assert all(receiver.append(each) for each in chunks)
-    with receive(store, in_bytes, 0) as receiver:
+        assert receiver.seal()
+    with in_bytes.receive() as receiver:
         assert all(receiver.append([whole[at : at + 1]]) for at in range(len(whole)))
-    assert content(store, in_chunks) == whole
-    assert content(store, in_bytes) == whole
+        assert receiver.seal()
+    assert content(store, in_chunks.key) == content(store, in_bytes.key) == whole
 
 
-def test_a_later_receiver_goes_on_at_the_offset(store: ObjectStore) -> None:
-    key = put(store, b"first, ")
-    with receive(store, key, 7) as receiver:
-        assert receiver.append([b"second"])
-    assert content(store, key) == b"first, second"
+def test_a_later_receiver_goes_on_at_the_offset(session: Session) -> None:
+    session.send(b"first, ")
+    session.send(b"second")
+    assert session.whole() == b"first, second"
 
 
-def test_what_lies_beyond_the_offset_is_cut_off(store: ObjectStore) -> None:
-    key = put(store, b"acknowledged, not acknowledged")
-    with receive(store, key, 12) as receiver:
-        assert store.size(key) == 12
+def test_megabytes_are_received_in_requests_too(session: Session) -> None:
+    pieces = [b"a" * (6 * MIB), b"b" * 100, b"c" * (11 * MIB), b"d" * (5 * MIB)]
+    for piece in pieces:
+        session.send(piece)
+    assert session.whole() == b"".join(pieces)
+    assert session.store.size(session.key) == 22 * MIB + 100
+
+
+def test_what_was_not_acknowledged_is_not_in_the_object(session: Session) -> None:
+    session.send(b"acknowledged")
+    with session.receive() as receiver:
+        assert receiver.append([b", not acknowledged"])
+    with session.receive() as receiver:
         assert receiver.append([b"!"])
-    assert content(store, key) == b"acknowledged!"
+        session.acknowledge(receiver, 1)
+    assert session.whole() == b"acknowledged!"
 
 
-def test_to_begin_again_keeps_nothing(store: ObjectStore) -> None:
-    key = put(store, b"before")
-    with receive(store, key, 0) as receiver:
-        assert receiver.append([b"new"])
-    assert content(store, key) == b"new"
+def test_to_begin_again_keeps_nothing(session: Session) -> None:
+    with session.receive() as receiver:
+        assert receiver.append([b"before"])
+    session.send(b"new")
+    assert session.whole() == b"new"
 
 
+@settings(max_examples=40)
 @given(whole=st.binary(max_size=200), data=st.data())
 def test_an_object_received_in_many_requests_is_the_same(store: ObjectStore, whole: bytes, data: st.DataObject) -> None:
-    key = new_key()
-    offset = 0
-    with receive(store, key, 0):
-        pass
-    while offset < len(whole):
-        sent = data.draw(st.integers(1, len(whole) - offset), label="sent")
-        kept = data.draw(st.integers(1, sent), label="acknowledged")
-        with receive(store, key, offset) as receiver:
-            assert receiver.append([whole[offset : offset + sent]])
-        offset += kept
-    with receive(store, key, offset):
-        pass
-    assert content(store, key) == whole
+    session = Session(store)
+    while session.offset < len(whole):
+        end = data.draw(st.integers(session.offset + 1, len(whole)), label="kept up to")
+        lost = data.draw(st.binary(max_size=10), label="and not kept")
+        with session.receive() as receiver:
+            assert receiver.append([whole[session.offset : end]])
+            session.acknowledge(receiver, end - session.offset)
+            assert receiver.append([lost])
+    assert session.whole() == whole
 
 
-def test_an_object_shorter_than_its_offset_is_lost(store: ObjectStore) -> None:
-    key = put(store, b"12345")
+def test_fewer_bytes_than_were_acknowledged_are_a_lost_object(session: Session) -> None:
+    session.send(b"12345")
+    session.offset = 6
     with pytest.raises(ObjectLost):
-        store.receive(key, 6, "", yes)
-    assert content(store, key) == b"12345"
+        session.receive()
+    session.offset = 5
+    assert session.whole() == b"12345"
 
 
-def test_an_absent_object_with_an_offset_is_lost_and_not_made(store: ObjectStore) -> None:
-    key = new_key()
+def test_an_absent_object_with_an_offset_is_lost_and_not_made(session: Session) -> None:
+    session.offset = 1
     with pytest.raises(ObjectLost):
-        store.receive(key, 1, "", yes)
-    assert store.size(key) is None
+        session.receive()
+    assert session.store.size(session.key) is None
 
 
-def test_cutting_gives_back_what_lies_beyond_the_offset(store: ObjectStore) -> None:
-    key = put(store, b"kept")
-    with receive(store, key, 4) as receiver:
+def test_cutting_gives_back_what_lies_beyond_the_offset(session: Session) -> None:
+    session.send(b"kept")
+    with session.receive() as receiver:
         assert receiver.append([b" and regretted"])
         assert receiver.cut(4)
-        assert store.size(key) == 4
         assert receiver.append([b"!"])
-    assert content(store, key) == b"kept!"
+        session.acknowledge(receiver, 1)
+    assert session.whole() == b"kept!"
 
 
-def test_cutting_beyond_the_end_adds_nothing(store: ObjectStore) -> None:
-    key = put(store, b"short")
-    with receive(store, key, 5) as receiver:
+def test_cutting_to_the_beginning_leaves_nothing(session: Session) -> None:
+    session.send(b"regretted")
+    with session.receive() as receiver:
+        assert receiver.append([b" altogether"])
+        assert receiver.cut(0)
+        assert receiver.append([b"anew"])
+        assert receiver.seal()
+    assert content(session.store, session.key) == b"anew"
+
+
+def test_cutting_beyond_the_end_adds_nothing(session: Session) -> None:
+    session.send(b"short")
+    with session.receive() as receiver:
         assert receiver.cut(100)
-    assert content(store, key) == b"short"
+    assert session.whole() == b"short"
+
+
+def test_a_small_object_is_had_at_once_without_being_sealed(session: Session) -> None:
+    session.send(b"few ")
+    with session.receive() as receiver:
+        assert receiver.append([b"bytes"])
+        assert receiver.content() == b"few bytes"
 
 
 # Losing the session
 
 
-def test_who_has_lost_the_session_writes_nothing(store: ObjectStore) -> None:
-    key = put(store, b"before")
-    answers = [True, True, False, False]
-    with receive(store, key, 6, lambda: answers.pop(0)) as receiver:
-        assert receiver.append([b" mine"])
-        assert not receiver.append([b" not mine"])
-        assert not receiver.append([b" nor this"])
-    assert content(store, key) == b"before mine"
-    assert not answers
+def test_who_has_lost_the_session_writes_nothing(session: Session) -> None:
+    with session.receive() as earlier:
+        assert earlier.append([b"mine"])
+        session.acknowledge(earlier, 4)
+        session.epoch += 1
+        assert not earlier.append([b" not mine"])
+        assert not earlier.append([b" nor this"])
+    assert session.whole() == b"mine"
 
 
-def test_who_has_lost_the_session_cuts_nothing(store: ObjectStore) -> None:
-    key = put(store, b"of the other")
-    answers = [True, False]
-    with receive(store, key, 12, lambda: answers.pop(0)) as receiver:
-        assert not receiver.cut(0)
-    assert content(store, key) == b"of the other"
+def test_who_has_lost_the_session_cuts_nothing(session: Session) -> None:
+    session.send(b"of the other")
+    with session.receive() as earlier:
+        session.epoch += 1
+        assert not earlier.cut(0)
+    assert session.whole() == b"of the other"
 
 
-def test_who_has_lost_the_session_receives_nothing(store: ObjectStore) -> None:
-    key = put(store, b"of the other")
-    assert store.receive(key, 2, "", no) is None
-    assert content(store, key) == b"of the other"
+def test_who_has_lost_the_session_has_no_content_and_seals_nothing(session: Session) -> None:
+    session.send(b"of the other")
+    with session.receive() as earlier:
+        session.epoch += 1
+        assert earlier.content() is None
+        assert not earlier.seal()
+    with session.receive() as receiver:
+        assert receiver.append([b", who goes on"])
+        session.acknowledge(receiver, 13)
+    assert session.whole() == b"of the other, who goes on"
+
+
+def test_who_has_lost_the_session_receives_nothing(session: Session) -> None:
+    session.send(b"of the other")
+    assert session.store.receive(session.key, session.offset, session.stored, no) is None
+    assert session.whole() == b"of the other"
 
 
 @pytest.mark.parametrize("offset", [3, 100])
-def test_who_has_lost_the_session_is_told_so_even_when_its_object_is_gone(store: ObjectStore, offset: int) -> None:
-    short, absent = put(store, b"of"), new_key()
-    assert store.receive(short, offset, "", no) is None
-    assert store.receive(absent, offset, "", no) is None
-
-
-def test_of_receivers_at_once_the_last_to_take_over_writes_and_the_others_never_again(store: ObjectStore) -> None:
-    key = new_key()
-    # More chunks than one call to the kernel takes, so that each append is many writes.
-    pieces, rounds = 3000, 12
-    owner = [b""]
-
-    def write(letter: bytes) -> None:
-        owner[0] = letter
-        receiver = store.receive(key, 0, "", lambda: owner[0] == letter)
-        if receiver is None:
-            return
-        with receiver:
-            for _ in range(rounds):
-                if not receiver.append([letter * 3] * pieces):
-                    return
-
-    writers = [Thread(target=write, args=(letter,)) for letter in (b"a", b"b", b"c")]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert content(store, key) == owner[0] * 3 * pieces * rounds
-
-
-def test_a_receiver_waits_for_an_earlier_ones_append_and_cuts_it(store: ObjectStore) -> None:
-    key = put(store, b"acknowledged")
-    later = Thread(target=lambda: receive(store, key, 12).__exit__(None, None, None))
-    is_inside = False
-
-    def overtaken() -> bool:
-        # Asked with the object's lock held, of an append: the later request comes, and gets no further than the lock.
-        if is_inside:
-            later.start()
-            later.join(0.2)
-        return True
-
-    with receive(store, key, 12, overtaken) as earlier:
-        is_inside = True
-        assert earlier.append([b", then overtaken"])
-    later.join()
-    assert content(store, key) == b"acknowledged"
+def test_who_has_lost_the_session_is_told_so_even_when_its_object_is_gone(session: Session, offset: int) -> None:
+    session.send(b"of")
+    assert session.store.receive(session.key, offset, session.stored, no) is None
+    assert session.store.receive(new_key(), offset, "", no) is None
 
 
 def test_a_question_that_fails_holds_nobody_up(store: ObjectStore) -> None:
-    key = put(store, b"bytes")
+    key = new_key()
     is_broken = False
 
     def asked() -> bool:
@@ -247,13 +240,18 @@ def test_a_question_that_fails_holds_nobody_up(store: ObjectStore) -> None:
             raise ConnectionError("the database is gone")
         return True
 
-    with receive(store, key, 5, asked) as receiver:
+    receiver = store.receive(key, 0, "", asked)
+    assert receiver is not None
+    with receiver:
         is_broken = True
         with pytest.raises(ConnectionError):
             receiver.append([b"lost"])
-        with receive(store, key, 5) as other:
+        other = store.receive(key, 0, "", yes)
+        assert other is not None
+        with other:
             assert other.append([b"!"])
-    assert content(store, key) == b"bytes!"
+            assert other.seal()
+    assert content(store, key) == b"!"
 
 
 # Reading
@@ -287,6 +285,12 @@ def test_an_absent_object_is_lost_to_every_reader(store: ObjectStore) -> None:
         store.pread(key, 0, 1)
 
 
+@pytest.mark.parametrize(("start", "rest"), [(0, b"0123456789"), (4, b"456789"), (10, b"")])
+def test_a_stream_begins_where_it_is_asked_to(store: ObjectStore, start: int, rest: bytes) -> None:
+    with store.open(put(store, b"0123456789"), start) as stream:
+        assert stream.read(3) + stream.read(100) + stream.read(1) == rest
+
+
 # Deleting
 
 
@@ -306,19 +310,21 @@ def test_deleting_what_is_not_there_is_no_error(store: ObjectStore) -> None:
     store.delete([])
 
 
-def test_who_reads_an_object_reads_it_to_its_end_though_it_is_deleted(store: ObjectStore) -> None:
-    key = put(store, b"long enough")
-    with store.open(key) as stream:
-        store.delete([key])
-        assert stream.read() == b"long enough"
-
-
 def test_no_part_of_a_deleted_object_is_read(store: ObjectStore) -> None:
     key = put(store, b"bytes")
     assert store.pread(key, 0, 5) == b"bytes"
     store.delete([key])
     with pytest.raises(ObjectLost):
         store.pread(key, 0, 5)
+
+
+def test_deleting_what_was_only_begun_ends_it(session: Session) -> None:
+    session.send(b"a" * (6 * MIB))
+    session.send(b"acknowledged")
+    session.store.delete([session.key])
+    with pytest.raises(ObjectLost):
+        session.receive()
+    assert session.store.size(session.key) is None
 
 
 # Keys

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from registry.cli import FIRST_START, greeting, main
+from registry.cli import greeting, main
+from registry.cli_options import FIRST_START
 from registry.config import Settings
 
 

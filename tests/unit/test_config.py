@@ -158,15 +158,35 @@ def test_a_secret_that_lost_its_quotes_is_refused_without_saying_it(toml: Path) 
 
 
 def test_a_secret_is_not_in_the_representation() -> None:
-    secrets = {variable(name): "much too secret" for name, row in Settings.TABLE.items() if row.secret}
+    secrets = {variable(name): "much-too-secret" for name, row in Settings.TABLE.items() if row.secret}
+    secrets |= {"REGISTRY_DATABASE": "postgresql://us:much-too-secret@host/name", "REGISTRY_S3_ACCESS_KEY": "us"}
     settings = Settings.load(environ=secrets)
-    assert settings.admin_password == "much too secret"
-    assert "much too secret" not in repr(settings)
+    assert settings.admin_password == "much-too-secret"
+    assert "much-too-secret" not in repr(settings)
+
+
+def test_a_database_that_is_none_is_refused_without_saying_its_password() -> None:
+    for wrong in ("mysql://us:hidden@host/name", "postgresql://us:hidden@host", "hidden"):
+        (problem,) = problems(environ={"REGISTRY_DATABASE": wrong})
+        assert "PostgreSQL" in problem
+        assert "hidden" not in problem
+
+
+def test_replicas_need_one_key_file() -> None:
+    shared = {"REGISTRY_DATABASE": "postgresql://host/name", "REGISTRY_STORE": "s3", "REGISTRY_S3_BUCKET": "images"}
+    (problem,) = problems(environ=shared)
+    assert "key_file" in problem
+
+
+def test_an_s3_store_needs_a_bucket_and_both_halves_of_its_key() -> None:
+    told = problems(environ={"REGISTRY_STORE": "s3", "REGISTRY_S3_ACCESS_KEY": "us"})
+    assert any("s3_bucket" in each for each in told)
+    assert any("s3_secret_key" in each for each in told)
 
 
 def test_what_sounds_like_a_secret_is_one() -> None:
     secret = {name for name, row in Settings.TABLE.items() if row.secret}
-    assert secret == {name for name in Settings.TABLE if "password" in name or "secret" in name}
+    assert secret == {name for name in Settings.TABLE if "password" in name or "secret" in name} | {"database"}
 
 
 def test_zero_workers_means_one_for_each_core() -> None:

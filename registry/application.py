@@ -1,0 +1,152 @@
+"""The ASGI application of one worker: the distribution API on the hot path, everything else through Starlette."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final, Protocol
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from registry.api.app import Application as ASGIApp
+from registry.api.app import DistributionApi
+from registry.api.authenticate import Authenticator, Challenges
+from registry.api.bodies import Memory
+from registry.api.messages import Answer, Receive, Scope, Send
+from registry.api.services import Services, Threads, Writer
+from registry.api.tokens import TokenService
+from registry.auth.keeper import KeyKeeper
+from registry.auth.passwords import Passwords
+from registry.auth.tokens import Tokens, VerifiedTokens
+from registry.background import Background
+from registry.config import Settings
+from registry.core.access import Access
+from registry.core.accounts import settle
+from registry.core.blobs import BlobService
+from registry.core.manifests import ManifestService
+from registry.core.ports import Metadata, ObjectStore, Reader, Recognition
+from registry.core.uploads import UploadService
+from registry.storage.hashing import hashes
+from registry.storage.layout import new_key
+from registry.web import page
+
+_LOOKUPS: Final = ("GET", "HEAD")
+
+
+class Facts(Metadata, Writer, Protocol):
+    """Facts, by whoever waits for them and by whoever is told."""
+
+    def close(self) -> None:
+        """Give the connections back; what was submitted is still written."""
+        ...
+
+
+class Lookups(Reader, Recognition, Protocol):
+    """All that a request asks before it does anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drivers:
+    """What one process keeps facts and bytes with, and asks on the pull path."""
+
+    metadata: Facts
+    reader: Lookups
+    store: ObjectStore
+    close_reader: Callable[[], Awaitable[None]]
+
+
+class Application:
+    """The whole of HTTP: `/v2/` to the distribution API, everything else to Starlette."""
+
+    def __init__(self, settings: Settings, drivers: Drivers, keeper: KeyKeeper, background: Background) -> None:
+        """The database is prepared, and the keeper has its keys."""
+        self._drivers = drivers
+        self._background = background
+        self._in_thread = Threads(settings.threads)
+        residents, _ = settle(drivers.metadata, _no_secret)
+        access = Access(settings.anonymous_pull)
+        tokens = Tokens(settings.service, settings.service, keeper.ring)
+        authenticator = self._authenticator = Authenticator(
+            drivers.reader, drivers.metadata, residents, Passwords(), VerifiedTokens(tokens), is_open=settings.open
+        )
+        services = _services(settings, drivers, access, self._in_thread)
+        challenges = Challenges(settings.service, settings.public_url)
+        self._distribution = DistributionApi(services, authenticator, challenges)
+        token_service = TokenService(
+            authenticator, tokens, access, residents, settings.service, settings.token_lifetime
+        )
+        self._rest = self._starlette(settings, token_service)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The hot path first, ahead of every framework."""
+        if scope["type"] == "http" and (scope["path"].startswith("/v2/") or scope["path"] == "/v2"):
+            if scope["path"] == "/v2":
+                scope["path"] = "/v2/"
+            await self._distribution(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
+
+    def at_once(self, scope: Scope, asked_again: bool) -> Answer | ASGIApp:
+        """What can be answered without waiting, before there is a task for it; see the server's `prompt`."""
+        if self._drivers.reader.is_prompt and scope["method"] in _LOOKUPS and scope["path"].startswith("/v2/"):
+            return self._distribution.at_once(scope, asked_again=asked_again)
+        return self
+
+    def _starlette(self, settings: Settings, tokens: TokenService) -> Starlette:
+        async def health(_: Request) -> JSONResponse:
+            # By the pull path's own connection: what answers here can serve.
+            await self._drivers.reader.credential(0)
+            return JSONResponse({"status": "ok"})
+
+        routes = [
+            Route("/healthz", health),
+            *tokens.routes(),
+            *page.routes(settings.public_url, version("entrepot")),
+        ]
+        return Starlette(routes=routes, lifespan=self._lifespan)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        background = asyncio.create_task(self._background.run(self._in_thread))
+        try:
+            yield
+        finally:
+            background.cancel()
+            await asyncio.gather(background, return_exceptions=True)
+            self._authenticator.close()
+            self._in_thread.close()
+            await self._drivers.close_reader()
+            self._drivers.metadata.close()
+
+
+def _services(settings: Settings, drivers: Drivers, access: Access, in_thread: Threads) -> Services:
+    metadata, store = drivers.metadata, drivers.store
+    excepted = (settings.s3_redirect_except or "").split(",")
+    return Services(
+        reader=drivers.reader,
+        writer=metadata,
+        store=store,
+        access=access,
+        uploads=UploadService(metadata, store, hashes(), _new_id, new_key, settings.lease, settings.upload_expiry),
+        blobs=BlobService(metadata, store, settings.lease, settings.sparse),
+        manifests=ManifestService(metadata, settings.lease, settings.undo_window, settings.sparse),
+        in_thread=in_thread,
+        manifest_limit=settings.manifest_limit,
+        memory=Memory(settings.upload_memory),
+        not_redirected=tuple(word.strip() for word in excepted if word.strip()),
+    )
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _no_secret() -> str:
+    raise RuntimeError("the database is not prepared: its accounts are missing")
