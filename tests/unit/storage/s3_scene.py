@@ -8,8 +8,7 @@ from threading import Thread
 
 import pytest
 
-from registry.core.ports import ObjectLost
-from registry.oci.errors import Unavailable
+from registry.core.ports import ObjectLost, Receiver
 from registry.storage.s3 import S3Store
 from registry.storage.s3_bucket import Bucket
 from registry.storage.s3_client import MIB, S3Settings
