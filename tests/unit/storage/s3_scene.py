@@ -9,6 +9,7 @@ from threading import Thread
 import pytest
 
 from registry.core.ports import ObjectLost, Receiver
+from registry.oci.errors import Unavailable
 from registry.storage.s3 import S3Store
 from registry.storage.s3_bucket import Bucket
 from registry.storage.s3_client import MIB, S3Settings
