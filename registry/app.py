@@ -83,7 +83,7 @@ def copy_database(settings: Settings, target: str, tell: Callable[[str, int], No
     from registry.metadata import copying
     from registry.metadata import migrate as migrations
 
-    wanted = target if "://" in target else Path(target)
+    wanted = target if target.startswith(("postgresql://", "postgres://")) else Path(target.removeprefix("sqlite:///"))
     source = database(settings)
     for each in (source, wanted):
         migrations.migrate(each)

@@ -191,3 +191,17 @@ def _run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("REGISTRY_")}
     command = [sys.executable, "-m", "registry", *arguments]
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_the_database_is_copied_into_an_empty_one_and_into_no_other(tmp_path: Path) -> None:
+    data, target = tmp_path / "data", tmp_path / "copy.db"
+    assert CliRunner().invoke(main, ["migrate", "--data", str(data)]).exit_code == 0
+    for place in (str(target), f"sqlite:///{tmp_path / 'other.db'}"):
+        copied = CliRunner().invoke(main, ["db", "copy", "--data", str(data), "--to", place])
+        assert (copied.exit_code, copied.stdout.splitlines()[-1].endswith("are the same in both")) == (0, True)
+    assert target.stat().st_size
+    assert (tmp_path / "other.db").stat().st_size
+    with closing(sqlite3.connect(target)) as database, database:
+        database.execute("INSERT INTO setting (name, value) VALUES ('there', 'already')")
+    refused = CliRunner().invoke(main, ["db", "copy", "--data", str(data), "--to", str(target)])
+    assert (refused.exit_code, refused.stderr) == (1, "error: the target is not empty: there are rows in setting\n")
