@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,6 +21,7 @@ from tests.support.server import RunningServer
 from tests.system.balancer import balancing
 from tests.system.command import Command
 from tests.system.docker_images import build, layer, pull_anew, push
+from tests.system.waiting import eventually
 
 __all__ = ["s3_server"]
 
@@ -53,6 +55,18 @@ def test_docker_pushes_twenty_layers_to_whoever_has_the_turn(docker: Command, fl
     made = build(docker, name, *(layer(f"{repository}/{number}") for number in range(20)))
     push(docker, name)
     assert pull_anew(docker, name) == made
+
+
+def test_docker_follows_a_redirect_to_the_store(
+    docker: Command, tmp_path: Path, s3_server: S3Server, repository: str
+) -> None:
+    with replicas(tmp_path, s3_server, {"open": True, "s3_redirect": True}, count=1) as (server,):
+        name = f"{server.host}/{repository}:1"
+        made = build(docker, name, layer(f"{repository}/1", 1 << 20), layer(f"{repository}/2"))
+        push(docker, name)
+        assert pull_anew(docker, name) == made
+        # Both layers came from the store, the small config from a row.
+        eventually("the log tells of the redirect", lambda: server.output().count('"status":307') == 2)
 
 
 def test_an_upload_goes_on_with_every_chunk_on_another_replica(fleet: Fleet, repository: str) -> None:
