@@ -1,4 +1,9 @@
-"""Where the tests run: either transport, any settings, each pair started once, when a test first asks for it.
+"""Where the tests run: each transport, any settings, each pair started once, when a test first asks for it.
+
+in process, over a socket                 SQLite and a folder
+in process, with another database         PostgreSQL and a folder
+in process, with another store            SQLite and S3
+over replicas                             PostgreSQL and S3, two servers in turns
 
 With `CONFORMANCE_URL` the socket is another registry's (`CONFORMANCE_USER` and `CONFORMANCE_PASSWORD` when it wants a
 login); whatever needs another transport, mode or setting than it has is then skipped.
@@ -7,7 +12,7 @@ login); whatever needs another transport, mode or setting than it has is then sk
 import os
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,18 +24,22 @@ from tests.support.client import RegistryClient
 from tests.support.images import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, TinyImage
 from tests.support.inprocess import URL, in_process
 from tests.support.login import BearerLogin
-from tests.support.replicas import RoundRobin, replicas
+from tests.support.postgres import postgres_server
+from tests.support.replicas import RoundRobin, replicas, store_settings
 from tests.support.s3 import S3Server
 from tests.support.server import RunningServer, Setting, settings_as_environment
 
 SOCKET, IN_PROCESS, REPLICAS = "socket", "in process", "replicas"
-TRANSPORTS = (IN_PROCESS, SOCKET, REPLICAS)
+POSTGRESQL, S3 = "in process with PostgreSQL", "in process with S3"
+TRANSPORTS = (IN_PROCESS, POSTGRESQL, S3, SOCKET, REPLICAS)
 PEER = os.environ.get("CONFORMANCE_URL", "").rstrip("/")
 PASSWORD = "correct horse battery"
 ADMIN = ("admin", PASSWORD)
 ACCEPT = f"{OCI_MANIFEST}, {OCI_INDEX}, {DOCKER_MANIFEST}, {DOCKER_INDEX}, */*"
 
 Settings = Mapping[str, Setting]
+Reached = tuple[str, Callable[[httpx.Auth | None], httpx.Client]]
+"""Its URL, and what makes a client of it."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +98,21 @@ class Deployments:
     def _start(self, transport: str, data: Path, settings: Settings) -> Deployment:
         wanted = {"admin_password": PASSWORD, "log_level": "warning", "access_log": False, **settings}
         login = None if settings.get("open") else ADMIN
-        starting = {SOCKET: _over_a_socket, IN_PROCESS: _in_process, REPLICAS: self._over_replicas}[transport]
+        starting = {
+            SOCKET: _over_a_socket,
+            IN_PROCESS: _in_process,
+            POSTGRESQL: _with_postgresql,
+            S3: self._with_s3,
+            REPLICAS: self._over_replicas,
+        }[transport]
         url, connect = self._stack.enter_context(starting(data, wanted))
         return Deployment(transport, url, self._kept(connect), login)
 
+    def _with_s3(self, data: Path, settings: Settings) -> AbstractContextManager[Reached]:
+        return _in_process(data, {**settings, **store_settings(self._s3()), "s3_redirect": False})
+
     @contextmanager
-    def _over_replicas(
-        self, data: Path, settings: Settings
-    ) -> Iterator[tuple[str, Callable[[httpx.Auth | None], httpx.Client]]]:
+    def _over_replicas(self, data: Path, settings: Settings) -> Iterator[Reached]:
         """Two servers with PostgreSQL and S3 behind them; every request lands on the other one."""
         data.mkdir()
         # Through the replicas: what the store itself answers is not ours to promise.
@@ -134,7 +150,7 @@ def _client(url: str, auth: httpx.Auth | None, transport: httpx.BaseTransport | 
 
 
 @contextmanager
-def _over_a_socket(data: Path, settings: Settings) -> Iterator[tuple[str, Callable[[httpx.Auth | None], httpx.Client]]]:
+def _over_a_socket(data: Path, settings: Settings) -> Iterator[Reached]:
     others = {name: value for name, value in settings.items() if name != "workers"}
     with RunningServer(data, others, workers=int(str(settings.get("workers", 1)))) as server:
         yield server.url, lambda auth: _client(server.url, auth)
@@ -142,7 +158,7 @@ def _over_a_socket(data: Path, settings: Settings) -> Iterator[tuple[str, Callab
 
 
 @contextmanager
-def _in_process(data: Path, settings: Settings) -> Iterator[tuple[str, Callable[[httpx.Auth | None], httpx.Client]]]:
+def _in_process(data: Path, settings: Settings) -> Iterator[Reached]:
     # Late, so that a peer can be tested on a machine, or on a day, without our server.
     from registry.app import create_app
     from registry.config import Settings as Configuration
@@ -150,3 +166,9 @@ def _in_process(data: Path, settings: Settings) -> Iterator[tuple[str, Callable[
     configuration = Configuration.load(environ=settings_as_environment({"data": data, **settings}))
     with in_process(create_app(configuration)) as transport:
         yield URL, lambda auth: _client(URL, auth, transport)
+
+
+@contextmanager
+def _with_postgresql(data: Path, settings: Settings) -> Iterator[Reached]:
+    with postgres_server().database() as url, _in_process(data, {**settings, "database": url}) as reached:
+        yield reached

@@ -23,12 +23,16 @@ def shared_settings(s3: S3Server, database: str, key_file: Path) -> dict[str, Se
     """What every replica is told alike; the prefix is a new one."""
     key_file.write_bytes(secrets.token_bytes(32))
     key_file.chmod(0o600)
+    return {"database": database, "key_file": key_file, **store_settings(s3)}
+
+
+def store_settings(s3: S3Server) -> dict[str, Setting]:
+    """A place of its own in the bucket."""
     store = s3.new_place()
     assert store.endpoint is not None
     assert store.access_key is not None
     assert store.secret_key is not None
     return {
-        "database": database,
         "store": "s3",
         "s3_bucket": store.bucket,
         "s3_prefix": store.prefix,
@@ -37,7 +41,6 @@ def shared_settings(s3: S3Server, database: str, key_file: Path) -> dict[str, Se
         "s3_secret_key": store.secret_key,
         "s3_region": store.region or "us-east-1",
         "s3_path_style": store.path_style,
-        "key_file": key_file,
     }
 
 
