@@ -5,17 +5,22 @@ SYSTEM_URL=http://host:port runs the client tests against another registry, whic
 
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.support.evidence import pytest_runtest_makereport, pytest_runtest_setup
-from tests.support.server import RunningServer
+from tests.support.postgres import postgres_server
+from tests.support.replicas import store_settings
+from tests.support.s3 import s3_server
+from tests.support.server import RunningServer, Setting
 from tests.system.command import Command
 from tests.system.dockerd import DaemonDidNotStart, Dockerd, private_dockerd
 from tests.system.reading import Registry
@@ -23,8 +28,9 @@ from tests.system.require import require, require_programs, require_root
 
 HERE = Path(__file__).parent
 AS_ROOT = {"dockerd", "store", "disk"}
+DEPLOYMENTS = ("SQLite and folder", "SQLite and S3", "PostgreSQL and folder", "PostgreSQL and S3")
 
-__all__ = ["pytest_runtest_makereport", "pytest_runtest_setup"]
+__all__ = ["pytest_runtest_makereport", "pytest_runtest_setup", "s3_server"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,13 +42,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.root)
 
 
-@pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """The registry under test: two workers, one admin, over plain HTTP."""
+@pytest.fixture(scope="session", params=DEPLOYMENTS)
+def registry(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """The registry under test, over each database and each store: two workers, one admin, over plain HTTP."""
     if other := os.environ.get("SYSTEM_URL"):
+        if request.param != DEPLOYMENTS[0]:
+            pytest.skip("the registry under test is what it is")
         yield Registry(urlsplit(other).netloc)
         return
-    with RunningServer(tmp_path_factory.mktemp("registry") / "data", workers=2) as server:
+    database, store = request.param.split(" and ")
+    folder = tmp_path_factory.mktemp("registry")
+    settings: dict[str, Setting] = {}
+    with ExitStack() as stack:
+        if store == "S3":
+            # Blobs are redirected, as they are unless the operator says no.
+            settings |= store_settings(request.getfixturevalue("s3_server"))
+        if database == "PostgreSQL":
+            settings |= {"database": stack.enter_context(postgres_server().database())}
+            (folder / "key").write_bytes(secrets.token_bytes(32))
+            (folder / "key").chmod(0o600)
+            settings |= {"key_file": folder / "key"}
+        server = stack.enter_context(RunningServer(folder / "data", settings, workers=2))
         yield Registry(server.host, server.admin)
 
 

@@ -32,7 +32,9 @@ class Registry:
 
     def http(self) -> httpx.Client:
         trust = ssl.create_default_context(cafile=str(self.authority)) if self.authority else False
-        return httpx.Client(base_url=self.url, auth=self.credentials, verify=trust, trust_env=False, timeout=60)
+        return httpx.Client(
+            base_url=self.url, auth=self.credentials, verify=trust, trust_env=False, follow_redirects=True, timeout=60
+        )
 
     def digest(self, name: str, reference: str) -> str:
         """The digest of the bytes that a GET of the manifest answers."""
