@@ -13,11 +13,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench.cases import Case, all_cases, chosen
+from tests.bench.cases import Case, cases_of, chosen
 from tests.bench.material import Material, Sizes
 from tests.bench.measure import DISTURBED, Pace, take_turns
 from tests.bench.processes import file_system, listeners, peak_memory, tree
 from tests.bench.report import Memory, Run, as_json, as_text
+from tests.bench.scenes import FOLDER, REDIRECT, S3, NoScene, ground
 from tests.bench.servers import PEER, NotServing, our_registry, peer_registry
 from tests.bench.target import OURS, Target, WrongAnswer
 
@@ -29,38 +30,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        cases = chosen(all_cases(options.connections), options.only)
+        scenes = _scenes(options)
         options.ours, options.peer = _urls(options.ours), [Target.parse(url) for url in options.peer]
     except ValueError as wrong:
         parser.error(str(wrong))
     if options.list:
-        sys.stdout.write("".join(f"{case.name:22} {case.title}\n" for case in cases))
+        lines = (f"{scene:10} {case.name:22} {case.title}\n" for scene, cases in scenes.items() for case in cases)
+        sys.stdout.write("".join(lines))
         return 0
+    runs: dict[str, Run] = {}
     try:
-        run = _measured(options, cases)
-    except (WrongAnswer, NotServing) as failure:
+        for scene, cases in scenes.items():
+            runs[scene] = _measured(options, scene, cases)
+            sys.stdout.write(f"{as_text(runs[scene])}\n")
+            sys.stdout.flush()
+    except (WrongAnswer, NotServing, NoScene) as failure:
         _tell(str(failure))
         return 1
-    sys.stdout.write(as_text(run))
     if options.json:
-        options.json.write_text(as_json(run) + "\n")
+        options.json.write_text(as_json(runs) + "\n")
     return 0
 
 
-def _measured(options: argparse.Namespace, cases: Iterable[Case]) -> Run:
+def _scenes(options: argparse.Namespace) -> dict[str, tuple[Case, ...]]:
+    """The scenes with their chosen cases, but for those that have none. Raises: ValueError."""
+    wanted = options.scene or [FOLDER, S3, REDIRECT]
+    every = {scene: cases_of(scene, options.connections) for scene in wanted}
+    picked = set(chosen([case for cases in every.values() for case in cases], options.only))
+    left = {scene: tuple(case for case in cases if case in picked) for scene, cases in every.items()}
+    return {scene: cases for scene, cases in left.items() if cases}
+
+
+def _measured(options: argparse.Namespace, scene: str, cases: Iterable[Case]) -> Run:
     """Registries up, every case through, registries down."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="entrepot-bench-", dir=options.folder)))
-        ours = options.ours or stack.enter_context(our_registry(folder / "ours", options.workers))
+        ready = stack.enter_context(ground(scene, folder))
+        ours = options.ours or stack.enter_context(our_registry(folder / "ours", options.workers, ready))
         commands = options.peer_command or ([] if options.peer or options.alone else _usual_peer())
-        peers = [peer_registry(command, folder / f"peer-{number}") for number, command in enumerate(commands)]
+        peers = [peer_registry(command, folder / f"peer-{number}", ready) for number, command in enumerate(commands)]
         started = [stack.enter_context(peer) for peer in peers]
         targets = _distinct([ours, *started, *options.peer])
         material = Material(Sizes.rehearsal() if options.rehearse else Sizes())
         pace = Pace(options.rounds, options.seconds, options.attempts)
         turns = [take_turns(case, targets, material, pace, _tell) for case in cases]
         memory = [Memory(target.label, tuple(map(peak_memory, tree(target.processes)))) for target in targets]
-        settings = (*map(_described, targets), *_conditions(options, folder))
+        described = [f"scene: {scene}. {ready.described}".rstrip(". ")]
+        settings = (*described, *map(_described, targets), *_conditions(options, folder))
         return Run(settings, tuple(turns), tuple(told for told in memory if told.peaks))
 
 
@@ -85,6 +101,13 @@ def _parser() -> argparse.ArgumentParser:
         help="start a peer; {port}, {data} and {config} are filled in (usual: docker-registry, if it is on the path)",
     )
     parser.add_argument("--only", action="extend", nargs="+", default=[], metavar="NAME", help="cases that begin so")
+    parser.add_argument(
+        "--scene",
+        action="extend",
+        nargs="+",
+        choices=[FOLDER, S3, REDIRECT],
+        help="what registries that are started stand on: a folder, PostgreSQL and S3, the same with redirects (all)",
+    )
     parser.add_argument("--alone", action="store_true", help="start no peer that is not named")
     parser.add_argument("--list", action="store_true", help="print the cases and leave")
     parser.add_argument("--seconds", type=_positive, default=3, help="length of one turn (3)")
@@ -97,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"take a turn up to N times while others use over {DISTURBED} of a core, keep the least disturbed (1)",
     )
     parser.add_argument("--connections", type=_several, default=(8, 64), metavar="N,…", help="at once (8,64)")
-    parser.add_argument("--folder", type=Path, help="where data of started registries goes for the while: some 20 GiB")
+    parser.add_argument("--folder", type=Path, help="where data of started registries goes for the while: some 40 GiB")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every turn there too")
     parser.add_argument("--rehearse", action="store_true", help="small sizes: shows that all works, measures nothing")
     return parser

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tests.bench.checks import same_bytes, same_facts, same_ranges
+from tests.bench.committing import Committing
 from tests.bench.flows import Flow, Ranges, Same
 from tests.bench.material import MANIFEST_TYPE, SMALL, Material
 from tests.bench.pulling import Asking, Downloading, PagingTags
 from tests.bench.pushing import Pushing, PushingSmallBlobs, PuttingManifests
+from tests.bench.redirecting import Redirected
+from tests.bench.scenes import FOLDER, REDIRECT
 from tests.bench.seed import hold_blob, hold_manifest
 from tests.bench.target import Target
 from tests.bench.transfers import push_monolithic, push_streamed
@@ -28,10 +31,19 @@ class Case:
     title: str
     wanted: float
     work: Work
+    most_rounds: int | None = None
+    """Fewer than asked for, where each costs too much of the disk."""
 
 
-def all_cases(connections: Sequence[int]) -> tuple[Case, ...]:
-    """Every case; requests for manifests and for the facts of blobs once for each number of connections."""
+def cases_of(scene: str, connections: Sequence[int]) -> tuple[Case, ...]:
+    """Those of one scene."""
+    if scene == REDIRECT:
+        return redirect_cases()
+    return folder_cases(connections) if scene == FOLDER else s3_cases(connections)
+
+
+def folder_cases(connections: Sequence[int]) -> tuple[Case, ...]:
+    """Over a folder; requests for manifests and for the facts of blobs once for each number of connections."""
     some = connections[0]
     return (
         *_each("manifest-get-tag", "GET manifest by tag", 3, manifest_by_tag, connections),
@@ -50,6 +62,32 @@ def all_cases(connections: Sequence[int]) -> tuple[Case, ...]:
         Case("manifest-put", f"PUT manifest, new tag, {some} connections", 4, PuttingManifests(some)),
         Case("tag-page", f"page of 100 in 100 000 tags, {some} connections", 100, PagingTags(some)),
     )
+
+
+def s3_cases(connections: Sequence[int]) -> tuple[Case, ...]:
+    """Facts in PostgreSQL, bytes in S3 and through the registry."""
+    some = connections[0]
+    return (
+        *_each("manifest-get-tag", "GET manifest by tag", 1, manifest_by_tag, [some]),
+        *_each("manifest-head", "HEAD manifest", 1, manifest_facts, [some]),
+        *_each("blob-head", "HEAD blob", 1, blob_facts, [some]),
+        Case("blob-get-medium", "GET blob of 64 MiB, 8 connections", 1, Downloading(lambda made: made.medium, 8)),
+        Case("blob-get-large", "GET blob of 1 GiB, 2 connections", 1, Downloading(lambda made: made.large, 2)),
+        Case("push-streamed-1", "push 256 MiB by PATCH, 1 stream", 1.5, Pushing(push_streamed, 1)),
+        Case("push-streamed-4", "push 256 MiB by PATCH, 4 streams", 1.5, Pushing(push_streamed, 4)),
+        Case("push-monolithic-1", "push 256 MiB by PUT, 1 stream", 1.5, Pushing(push_monolithic, 1)),
+        Case("push-monolithic-4", "push 256 MiB by PUT, 4 streams", 1.5, Pushing(push_monolithic, 4)),
+        Case("small-blobs", f"push 1000 blobs of 4 KiB, {some} connections", 1.5, PushingSmallBlobs(some)),
+        Case("manifest-put", f"PUT manifest, new tag, {some} connections", 1, PuttingManifests(some)),
+        Case("commit-small", "commit of 256 MiB sent by PATCH", 1, Committing(1)),
+        Case("commit-large", "commit of 5 GiB sent by PATCH", 1, Committing(20), most_rounds=1),
+    )
+
+
+def redirect_cases() -> tuple[Case, ...]:
+    """Who redirects is as fast as the store, whoever it is."""
+    title = "GET blob of 64 MiB by redirect, 8 connections"
+    return (Case("blob-redirect-medium", title, 0.9, Redirected(lambda made: made.medium, 8)),)
 
 
 def chosen(cases: Iterable[Case], names: Sequence[str]) -> tuple[Case, ...]:

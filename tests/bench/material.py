@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 CHUNK = 32 << 10  # what Go's clients make of a body of unknown length
+END = b"0\r\n\r\n"  # of a chunked body
 SMALL = 4 << 10
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -100,22 +101,24 @@ class Material:
         whole = Stretch(self.file, 0, self.sizes.pushed)
         return Blob("sha256:" + hasher.hexdigest(), self.sizes.large, (whole,) * times)
 
-    def fresh(self) -> Blob:
-        """A blob of the push's size that no registry has: its first chunk is new, the rest is the random data."""
-        first, length = os.urandom(CHUNK), self.sizes.pushed
+    def fresh(self, times: int = 1) -> Blob:
+        """A blob of about so many pushes' size that no registry has: a new first chunk, then the random data."""
+        first, length = os.urandom(CHUNK), self.sizes.pushed - CHUNK
         hasher = hashlib.sha256(first)
-        hasher.update(self.bytes[CHUNK:])
-        framed = (_frame(first), Stretch(self._framed, 0, os.fstat(self._framed).st_size))
-        rest = Stretch(self.file, CHUNK, length - CHUNK)
-        return Blob("sha256:" + hasher.hexdigest(), length, (first, rest), framed)
+        for _ in range(times):
+            hasher.update(self.bytes[CHUNK:])
+        rest = (Stretch(self.file, CHUNK, length),) * times
+        framed = (Stretch(self._framed, 0, os.fstat(self._framed).st_size),) * times
+        return Blob(
+            "sha256:" + hasher.hexdigest(), CHUNK + times * length, (first, *rest), (_frame(first), *framed, END)
+        )
 
     @cached_property
     def _framed(self) -> int:
-        """All but the first chunk, framed as the end of a chunked body."""
+        """All but the first chunk, framed as a part of a chunked body."""
         file = os.memfd_create("bench-framed")
         for start in range(CHUNK, self.sizes.pushed, CHUNK):
             _write(file, _frame(self.bytes[start : start + CHUNK]))
-        _write(file, b"0\r\n\r\n")
         return file
 
 

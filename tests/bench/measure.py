@@ -76,11 +76,12 @@ def take_turns(
     tell(f"{case.name}: preparing")
     prepared = [(target, case.work.prepare(target, material)) for target in targets]
     turns: dict[str, list[Turn]] = {target.label: [] for target in targets}
-    for number in range(pace.rounds):
+    rounds = min(pace.rounds, case.most_rounds or pace.rounds)
+    for number in range(rounds):
         for target, work in prepared:
             turn = _best_turn(target, work, pace)
             turns[target.label].append(turn)
-            tell(f"{case.name}: {number + 1} of {pace.rounds}: {target.label} {turn.rate:.1f} {case.work.unit}")
+            tell(f"{case.name}: {number + 1} of {rounds}: {target.label} {turn.rate:.1f} {case.work.unit}")
     notes = tuple(note for _, work in prepared for note in work.notes)
     return Outcome(case, {label: tuple(taken) for label, taken in turns.items()}, notes)
 

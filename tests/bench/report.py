@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,17 +59,18 @@ def verdict(ratio: float, wanted: float) -> str:
     return TARGET_REACHED if ratio >= wanted else TARGET_MISSED
 
 
-def as_json(run: Run) -> str:
-    """Every turn of every case, beside the medians and ratios."""
-    return json.dumps(
-        {
-            "settings": run.settings,
-            "notes": run.notes,
-            "cases": [_case(outcome) for outcome in run.outcomes],
-            "peak_memory_bytes": {memory.label: memory.peaks for memory in run.memory},
-        },
-        indent=2,
-    )
+def as_json(runs: Mapping[str, Run]) -> str:
+    """By scene, every turn of every case, beside the medians and ratios."""
+    return json.dumps({scene: _run(run) for scene, run in runs.items()}, indent=2)
+
+
+def _run(run: Run) -> dict[str, object]:
+    return {
+        "settings": run.settings,
+        "notes": run.notes,
+        "cases": [_case(outcome) for outcome in run.outcomes],
+        "peak_memory_bytes": {memory.label: memory.peaks for memory in run.memory},
+    }
 
 
 def number(value: float) -> str:

@@ -9,26 +9,27 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
 from tests.bench.processes import tree
+from tests.bench.scenes import BARE, Ground
 from tests.bench.target import OURS, Target
 
 HOST = "127.0.0.1"
 CONNECTIONS_TRIED = 16
 START_WITHIN = STOP_WITHIN = 30.0  # seconds
 COMMAND = ("-m", "registry", "serve", "--open", "--host", HOST, "--port", "{port}", "--data", "{data}")
-OUR_SETTINGS = {"REGISTRY_ACCESS_LOG": "false"}
+OUR_SETTINGS: Mapping[str, str] = {"REGISTRY_ACCESS_LOG": "false"}
 PEER = "docker-registry serve {config}"
 # As the peer's own documentation configures it, without its access log and its sweep of old uploads.
 PEER_CONFIGURATION = """version: 0.1
 log: {{level: error, accesslog: {{disabled: true}}}}
 storage:
   cache: {{blobdescriptor: inmemory}}
-  filesystem: {{rootdirectory: {data}}}
+  STORAGE
   delete: {{enabled: true}}
   maintenance: {{uploadpurging: {{enabled: false}}}}
 http: {{addr: "127.0.0.1:{port}"}}
@@ -42,43 +43,52 @@ class NotServing(Exception):
 
 
 @contextmanager
-def our_registry(folder: Path, workers: int | None) -> Iterator[Target]:
+def our_registry(folder: Path, workers: int | None, ground: Ground = BARE) -> Iterator[Target]:
     """This tree's, open to everyone; with as many workers as it takes by itself, if none are named."""
     words = (sys.executable, *COMMAND, *(("--workers", str(workers)) if workers else ()))
-    with _running(OURS, words, OUR_SETTINGS, folder) as target:
+    with _running(OURS, words, {**OUR_SETTINGS, **ground.ours}, folder, "") as target:
         yield target
 
 
 @contextmanager
-def peer_registry(command: str, folder: Path) -> Iterator[Target]:
+def peer_registry(command: str, folder: Path, ground: Ground = BARE) -> Iterator[Target]:
     """Another one, from a command with `{port}`, `{data}` and `{config}` (one for the distribution registry) in it."""
     words = shlex.split(command)
     label = Path(words[0]).name
-    with _running(label, words, PEER_SETTINGS, folder) as target:
+    with _running(label, words, PEER_SETTINGS, folder, PEER_CONFIGURATION.replace("STORAGE", ground.peer())) as target:
         yield target
 
 
 @contextmanager
-def _running(label: str, words: Sequence[str], settings: dict[str, str], folder: Path) -> Iterator[Target]:
+def _running(
+    label: str, words: Sequence[str], settings: Mapping[str, str], folder: Path, configured: str
+) -> Iterator[Target]:
     port, data, configuration = _free_port(), folder / "data", folder / "config.yml"
     data.mkdir(parents=True)
-    configuration.write_text(PEER_CONFIGURATION.format(data=data, port=port))
+    configuration.write_text(configured.format(data=data, port=port))
     places = {"{port}": str(port), "{data}": str(data), "{config}": str(configuration)}
-    # Both read REGISTRY_* from the environment, and what the caller has there was meant for neither.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("REGISTRY_")}
+    # Both read these from the environment, and what the caller has there was meant for neither.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("REGISTRY_", "AWS_"))}
     with folder.joinpath("log").open("wb") as log:
         process = subprocess.Popen(
-            [_filled(word, places) for word in words], env=inherited | settings, stdout=log, stderr=log
+            [_filled(word, places) for word in words], env={**inherited, **settings}, stdout=log, stderr=log
         )
     try:
         described = " ".join(
-            [Path(words[0]).name, *words[1:], *(f"{name}={value}" for name, value in settings.items())]
+            [Path(words[0]).name, *words[1:], *(f"{name}={value}" for name, value in settings.items() if _told(name))]
         )
         target = Target(label, HOST, port, processes=(process.pid,), storage=data, described=described)
         _wait(target, process, folder / "log")
         yield target
     finally:
         _stop(process)
+
+
+def _told(setting: str) -> bool:
+    """Where things lie on this machine is nobody's concern, and is different each time."""
+    return not setting.startswith(("REGISTRY_S3_", "REGISTRY_DATABASE", "REGISTRY_KEY_FILE")) or setting.endswith(
+        "_REDIRECT"
+    )
 
 
 def _filled(word: str, places: dict[str, str]) -> str:

@@ -15,9 +15,10 @@ from tests.bench.target import Answer, Target, WrongAnswer, answer_on, ask, loca
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Two instants of the monotonic clock, which all processes share."""
+    """Instants of the monotonic clock, which all processes share; `closing` is when the body was acknowledged."""
 
     began: float
+    closing: float
     ended: float
 
 
@@ -28,8 +29,9 @@ def push_streamed(target: Target, repository: str, blob: Blob, ready: Ready = tu
     location = _open_session(target, connection, repository)
     chunked = {"Transfer-Encoding": "chunked"}
     patched = upload(target, connection, "PATCH", location, chunked, blob.framed).expect(202, "PATCH of an upload")
+    closing = time.monotonic()
     ask(target, connection, "PUT", location_of(patched, blob.digest)).expect(201, "PUT closing an upload")
-    return Span(began, time.monotonic())
+    return Span(began, closing, time.monotonic())
 
 
 def push_monolithic(target: Target, repository: str, blob: Blob, ready: Ready = tuple) -> Span:
@@ -39,7 +41,8 @@ def push_monolithic(target: Target, repository: str, blob: Blob, ready: Ready = 
     location = _open_session(target, connection, repository, blob.digest)
     known = {"Content-Length": str(blob.length), "Content-Type": "application/octet-stream"}
     upload(target, connection, "PUT", location, known, blob.pieces).expect(201, "PUT of a blob")
-    return Span(began, time.monotonic())
+    ended = time.monotonic()
+    return Span(began, ended, ended)
 
 
 def upload(

@@ -97,7 +97,7 @@ def test_notes_of_a_case_reach_the_reader(outcome: Callable[[Rates], Outcome]) -
 def test_the_json_holds_every_turn(outcome: Callable[[Rates], Outcome]) -> None:
     run = Run(("a machine",), (outcome({"ours": [900, 1200, 1000], "peer": [100, 500, 400]}),), ())
 
-    (case,) = json.loads(as_json(run))["cases"]
+    (case,) = json.loads(as_json({"folder": run}))["folder"]["cases"]
     assert [turn["rate"] for turn in case["registries"]["ours"]["turns"]] == [900, 1200, 1000]
     assert case["ratios"] == {"peer": 2.5}
     assert (case["target"], case["verdict"]) == (3, "below")
