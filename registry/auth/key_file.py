@@ -29,6 +29,8 @@ SIZE: Final = 32
 _FORMAT: Final = b"\x01"
 _HEAD: Final = 44
 _NONCE: Final = 12
+# To read as its group is how a service that is not root gets what root keeps for it (Kubernetes' fsGroup).
+_TOO_OPEN: Final = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO
 
 
 class KeyFileError(Exception):
@@ -103,8 +105,12 @@ def _read(path: Path) -> bytes:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise KeyFileError(f"key file {path} is not a file")
-        if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise KeyFileError(f"key file {path} is open to others than its owner: chmod 600 it")
+        if status.st_uid not in {0, os.geteuid()}:
+            raise KeyFileError(f"key file {path} belongs neither to us nor to root")
+        if status.st_mode & _TOO_OPEN:
+            raise KeyFileError(
+                f"key file {path} is open to others than its owner and those who read as its group: chmod 600 it"
+            )
         secret = file.read(SIZE + 1)
     if len(secret) != SIZE:
         raise KeyFileError(f"key file {path} does not hold {SIZE} bytes")

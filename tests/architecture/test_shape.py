@@ -11,6 +11,7 @@ from tests.architecture.tree import PROJECT, module_name, python_files, written_
 LONGEST = 400  # usually 60 to 250; a schema or a suite of cases may need more
 TOP_LEVEL = {
     ".ci",
+    ".dockerignore",
     ".gitignore",
     "ARCHITECTURE.md",
     "CHANGELOG.md",

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.system.command import Command, bare_environment
 
+NETWORKS = "198.18.0.0/16"
 READY_WITHIN = 30.0
 GONE_WITHIN = 20.0
 ENTER = 'mount --bind "$1" /etc/docker && shift && exec "$@"'
@@ -63,7 +64,7 @@ def private_dockerd() -> Iterator[Dockerd]:
         with _bridge(f"reg{os.getpid()}", f"198.19.{os.getpid() % 250}.1") as (bridge, address):
             daemon = Dockerd(root / "sock", root / "etc", address)
             daemon.etc.mkdir()
-            with _running(root, daemon, bridge):
+            with _passage(NETWORKS), _running(root, daemon, bridge):
                 yield daemon
     finally:
         shutil.rmtree(root, ignore_errors=True)
@@ -81,10 +82,25 @@ def _bridge(name: str, address: str) -> Iterator[tuple[str, str]]:
         _ip("link", "delete", name)
 
 
+@contextlib.contextmanager
+def _passage(networks: str) -> Iterator[None]:
+    """Containers reach each other, also where another daemon's rules let nothing pass that is not its own."""
+    rule = ("FORWARD", "--source", networks, "--destination", networks, "--jump", "ACCEPT")
+    _do("iptables", "--wait", "--insert", *rule)
+    try:
+        yield
+    finally:
+        _do("iptables", "--wait", "--delete", *rule)
+
+
 def _ip(*arguments: str) -> None:
-    done = subprocess.run(("ip", *arguments), capture_output=True, text=True, check=False)
+    _do("ip", *arguments)
+
+
+def _do(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise DaemonDidNotStart(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+        raise DaemonDidNotStart(f"{' '.join(command)}: {done.stderr.strip()}")
 
 
 @contextlib.contextmanager
@@ -92,7 +108,9 @@ def _running(root: Path, daemon: Dockerd, bridge: str) -> Iterator[None]:
     log = root / "log"
     argv = ["dockerd", "--data-root", str(root / "data"), "--exec-root", str(root / "exec")]
     argv += ["--pidfile", str(root / "pid"), "--host", f"unix://{daemon.socket}", "--bridge", bridge]
-    argv += ["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false"]
+    argv += ["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"]
+    # Without rules in the kernel it is a process that publishes a port; networks lie in the range of the bridge's.
+    argv += ["--userland-proxy=true", "--default-address-pool", f"base={NETWORKS},size=24"]
     enter = ["unshare", "--mount", "--propagation", "private", "sh", "-c", ENTER, "sh", str(daemon.etc)]
     Path("/etc/docker").mkdir(exist_ok=True)
     with log.open("wb") as output:

@@ -22,17 +22,17 @@ from tests.system.require import require
 yaml = pytest.importorskip("yaml", reason="the library that reads YAML is not installed")
 
 FOLDER = PROJECT / "deploy" / "compose"
-HEAD = (FOLDER / "compose.yaml").read_text().partition("\nname:")[0]
+HEAD = (FOLDER / "compose.yaml").read_text().partition("\nx-settings:")[0]
 DOCUMENT: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
 OURS = {name for name, service in SERVICES.items() if "entrepot" in service["image"]}
 REPLICAS = {"registry-1", "registry-2"}
 # The words of the Compose specification that are used here, so that a misspelt one is seen.
-TOP = {"name", "services", "networks", "volumes", "x-settings", "x-entrepot", "x-replica"}
+TOP = {"services", "networks", "volumes", "x-settings", "x-entrepot", "x-replica"}
 SERVICE = {
     "build", "cap_drop", "command", "depends_on", "deploy", "entrypoint", "environment", "healthcheck", "image",
     "init", "logging", "networks", "ports", "read_only", "restart", "security_opt", "shm_size", "stop_grace_period",
-    "stop_signal", "tmpfs", "ulimits", "volumes",
+    "stop_signal", "tmpfs", "volumes",
 }  # fmt: skip
 CHECK = {"test", "interval", "timeout", "retries", "start_period", "disable"}
 
@@ -203,3 +203,10 @@ def test_nginx_accepts_the_site(tmp_path: Path) -> None:
     command = [str(program), "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf"), "-e", str(tmp_path / "log")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_engine_is_sent_what_the_image_is_made_of_and_nothing_else() -> None:
+    first, *sent = [line for line in (PROJECT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    assert first == "*"
+    wanted = re.findall(r"^COPY (?!--from)(.+) \S+$", (PROJECT / "Dockerfile").read_text(), re.MULTILINE)
+    assert {line[1:] for line in sent if line.startswith("!")} == {name for line in wanted for name in line.split()}

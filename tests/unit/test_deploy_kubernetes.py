@@ -144,15 +144,17 @@ def test_a_pod_mounts_the_volumes_that_it_has(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["entrepot", "entrepot-worker"])
-def test_the_key_is_where_the_settings_say_with_the_rights_that_are_asked_for(name: str) -> None:
+def test_the_key_is_where_the_settings_say_with_rights_that_the_registry_takes(name: str) -> None:
     spec = pods()[name]["spec"]
     wanted = PurePath(environment()["REGISTRY_KEY_FILE"])
-    (first,) = spec["initContainers"]
-    assert first["command"] == ["install", "-m", "0600", "/secret/key", str(wanted)]
-    (secret,) = (volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume)
-    assert of("Secret")[secret]["data"].keys() == {"key"}
-    for one in (first, *spec["containers"]):
-        assert str(wanted.parent) in {mount["mountPath"] for mount in one["volumeMounts"]}
+    (volume,) = (one for one in spec["volumes"] if "secret" in one)
+    assert volume["secret"] == {"secretName": "entrepot-key", "defaultMode": 0o440}
+    assert of("Secret")["entrepot-key"]["data"].keys() == {wanted.name}
+    # The group that Kubernetes gives the files to is the one that the registry runs in.
+    assert spec["securityContext"]["fsGroup"] == spec["securityContext"]["runAsGroup"]
+    for one in spec["containers"]:
+        mounts = {mount["mountPath"]: mount for mount in one["volumeMounts"]}
+        assert mounts[str(wanted.parent)] == {"name": volume["name"], "mountPath": str(wanted.parent), "readOnly": True}
 
 
 @pytest.mark.parametrize("name", workloads())

@@ -51,11 +51,28 @@ def test_processes_that_start_at_once_have_the_same_secret(tmp_path: Path) -> No
     assert len(list(tmp_path.iterdir())) == 8
 
 
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o610, 0o644, 0o777])
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o601, 0o660, 0o620, 0o610, 0o644, 0o777])
 def test_a_key_file_open_to_others_is_refused(path: Path, mode: int) -> None:
     KeyFile.load_or_create(path)
     path.chmod(mode)
     with pytest.raises(KeyFileError, match="open to others"):
+        KeyFile.load_or_create(path)
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o440, 0o600, 0o640])
+def test_a_key_file_that_its_group_reads_is_taken(path: Path, mode: int) -> None:
+    made = KeyFile.load_or_create(path)
+    path.chmod(mode)
+    assert KeyFile.load_or_create(path) == made
+
+
+def test_a_key_file_of_somebody_else_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    KeyFile.load_or_create(path)
+    if os.geteuid() == 0:
+        os.chown(path, 65534, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(KeyFileError, match="neither to us nor to root"):
         KeyFile.load_or_create(path)
 
 
