@@ -19,6 +19,7 @@ from registry.api.app import Application as ASGIApp
 from registry.api.app import DistributionApi
 from registry.api.authenticate import Authenticator, Challenges
 from registry.api.bodies import Memory
+from registry.api.errors import refuse
 from registry.api.messages import Answer, Receive, Scope, Send
 from registry.api.services import Services, Threads, Writer
 from registry.api.tokens import TokenService
@@ -33,6 +34,7 @@ from registry.core.blobs import BlobService
 from registry.core.manifests import ManifestService
 from registry.core.ports import Metadata, ObjectStore, Reader, Recognition
 from registry.core.uploads import UploadService
+from registry.oci.errors import RegistryError
 from registry.storage.hashing import hashes
 from registry.storage.layout import new_key
 from registry.web import page
@@ -110,7 +112,7 @@ class Application:
             *tokens.routes(),
             *page.routes(settings.public_url, version("entrepot")),
         ]
-        return Starlette(routes=routes, lifespan=self._lifespan)
+        return Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={RegistryError: refuse})
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from registry.api.messages import Answer, Headers, text
 from registry.oci.errors import Busy, RegistryError, Unavailable
 
@@ -16,6 +19,16 @@ def render(error: RegistryError, headers: Headers = ()) -> Answer:
     """The answer that an error stands for."""
     owed = (_RETRY_AFTER,) if isinstance(error, Busy | Unavailable) else ()
     return refusal(error.status, error.code, error.message, error.detail, (*owed, *headers))
+
+
+async def refuse(_: Request, error: Exception) -> Response:
+    """The same for what Starlette serves."""
+    if not isinstance(error, RegistryError):
+        raise error
+    answer = render(error)
+    response = Response(answer.body, answer.status)
+    response.raw_headers = list(answer.headers)
+    return response
 
 
 def refusal(status: int, code: str, message: str, detail: object = None, headers: Headers = ()) -> Answer:

@@ -22,7 +22,7 @@ from registry.auth.tokens import Claims, Tokens, TokenTooLarge
 from registry.core.access import Access, Right
 from registry.core.accounts import Residents
 from registry.core.facts import Caller
-from registry.oci.errors import NameInvalid, RegistryError
+from registry.oci.errors import NameInvalid, Unauthorized
 from registry.oci.names import RepositoryName
 
 _LONGEST_FORM: Final = 64 * 1024
@@ -76,7 +76,7 @@ class TokenService:
             if basic is None:
                 raise BadCredentials
             return self._issue(await self.authenticator.by_password(basic), scopes)
-        except RegistryError as error:
+        except Unauthorized as error:
             document = {"errors": [{"code": error.code, "message": error.message, "detail": error.detail}]}
             return JSONResponse(
                 document, status_code=error.status, headers={"WWW-Authenticate": 'Basic realm="entrepot"'}

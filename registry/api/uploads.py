@@ -14,7 +14,15 @@ from registry.core.access import Demand, Right, ScopeMissing
 from registry.core.facts import SMALL
 from registry.core.uploads import Reception
 from registry.oci.digest import Digest, is_algorithm
-from registry.oci.errors import DigestInvalid, NameInvalid, RegistryError, SizeInvalid, UploadInvalid, UploadUnknown
+from registry.oci.errors import (
+    DigestInvalid,
+    NameInvalid,
+    RegistryError,
+    SizeInvalid,
+    Unavailable,
+    UploadInvalid,
+    UploadUnknown,
+)
 from registry.oci.names import RepositoryName
 from registry.oci.ranges import Span, parse_chunk, received
 
@@ -100,10 +108,13 @@ async def _push_whole(request: Request, registry: Services, digest: Digest) -> A
     uuid = await registry.transact(registry.uploads.beginning(request.name, request.by, digest.algorithm))
     try:
         return await _receive_and_commit(request, registry, uuid, None, digest)
-    except BaseException:
+    except BaseException as error:
         # Nobody was told the session's name: what it holds is of no use to anyone.
         with suppress(RegistryError):
             await registry.in_thread(registry.uploads.cancel, request.name, uuid, request.by)
+        if isinstance(error, UploadUnknown):
+            # Not of a session that the client knows of: the store has lost what it took, and may take it once more.
+            raise Unavailable from error
         raise
 
 
@@ -188,8 +199,16 @@ async def _telling_where_to_continue(request: Request, registry: Services, work:
     try:
         return await work
     except RegistryError as error:
+        return render(error, await _where_to_continue(request, registry))
+
+
+async def _where_to_continue(request: Request, registry: Services) -> Headers:
+    try:
         offset = await registry.in_thread(registry.uploads.peek, request.name, request.last, request.by)
-        return render(error, () if offset is None else _session(request, request.last, offset))
+    except Unavailable:
+        # What went wrong before this is what the client is to hear of.
+        return ()
+    return () if offset is None else _session(request, request.last, offset)
 
 
 def _chunk(request: Request) -> Span | None:

@@ -29,6 +29,7 @@ from psycopg.types.numeric import Int8Dumper
 from psycopg_pool import ConnectionPool
 
 from registry.metadata.nouns import SqlTransaction
+from registry.metadata.outage import Outage
 from registry.metadata.repositories import charge_project
 from registry.metadata.statements import (
     Book,
@@ -73,6 +74,8 @@ _RECONNECTING_SECONDS: Final = 3.0
 _MOST_REFUSALS: Final = 3
 # Demoted to a standby behind our back: somebody else is the primary, and only a new connection finds it.
 _NOT_HERE: Final = (errors.ReadOnlySqlTransaction,)
+# The second is what a server says that took us for asleep: a machine that was suspended, say.
+_TROUBLE: Final = (psycopg.OperationalError, errors.IdleInTransactionSessionTimeout, *_NOT_HERE)
 
 
 class PostgresMetadata:
@@ -81,11 +84,12 @@ class PostgresMetadata:
     def __init__(
         self, url: str, pool_size: int = 8, *, prepared_statements: bool = True, patience: float = 15.0
     ) -> None:
-        """`patience` is in seconds: for how long a function is tried again before `Unavailable`.
+        """`patience` is in seconds: for how long a function is tried again before `Unavailable` (see `Outage`).
 
         Without `prepared_statements` nothing is kept on a connection between transactions, as poolers want it.
         """
         self._patience = patience
+        self._outage = Outage(patience)
         self._connect: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(url)}
         if prepared_statements:
             self._connect["options"] = f"{self._connect.get('options') or ''} {_PLANNED_ONCE}"
@@ -149,7 +153,7 @@ class PostgresMetadata:
                 raise
             try:
                 session.commit()
-            except psycopg.OperationalError:
+            except (psycopg.OperationalError, errors.IdleInTransactionSessionTimeout):
                 session.roll_back()
                 if not driver.closed or not self._has_committed(known_as):
                     raise
@@ -168,10 +172,10 @@ class PostgresMetadata:
 
     def _insist(self, attempt: Callable[[float], T]) -> T:
         """What comes of it, at the latest when patience ends; `attempt` is told when that is."""
-        ends, refused = time.monotonic() + self._patience, 0
+        ends, refused = self._outage.ends(), 0
         for pause in _pauses():
             try:
-                return attempt(ends)
+                result = attempt(ends)
             except errors.IntegrityError:
                 refused += 1
                 if refused == _MOST_REFUSALS:
@@ -179,12 +183,18 @@ class PostgresMetadata:
                     raise
             except errors.DiskFull as error:
                 raise StorageFull from error
-            except (psycopg.OperationalError, Overtaken, *_NOT_HERE) as error:
+            except (Overtaken, *_TROUBLE) as error:
+                is_away = not isinstance(error, Overtaken | errors.TransactionRollback)
+                if is_away:
+                    self._outage.goes_on()
                 if time.monotonic() + pause > ends:
                     raise Unavailable from error
-                if not isinstance(error, Overtaken | errors.TransactionRollback):
+                if is_away:
                     # Where one connection is lost, others are: each is tried, and opened again, before it is taken.
                     self._pool.check()
+            else:
+                self._outage.is_over()
+                return result
             time.sleep(pause)
         raise AssertionError("the pauses never end")
 

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
+from registry.metadata.outage import Outage
 from registry.metadata.reader import Lookups
 from registry.metadata.statements import Book, Prepared, Row, Statement, prepare_for_observing
 from registry.oci.errors import Unavailable
@@ -45,6 +46,8 @@ _LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InternalClientError,
 )
 
 
@@ -61,6 +64,7 @@ class PostgresReader(Lookups):
         self._pool_size = pool_size
         self._prepared_statements = prepared_statements
         self._patience = patience
+        self._outage = Outage(patience)
         self._loop: asyncio.AbstractEventLoop | None = None
         # Of connections that may be in use at once; those that are not lie in the other, the last one used on top.
         self._places = asyncio.Semaphore(pool_size)
@@ -96,13 +100,17 @@ class PostgresReader(Lookups):
         if asyncio.current_task() is None:
             # Begun without a task (api/eager), in which nothing may wait for a limited time; carried on in one.
             await asyncio.sleep(0)
-        ends = time.monotonic() + self._patience
+        ends = self._outage.ends()
         for pause in _pauses():
             try:
-                return await self._ask(prepared, parameters, ends)
+                rows = await self._ask(prepared, parameters, ends)
             except _LOST as error:
+                self._outage.goes_on()
                 if time.monotonic() + pause > ends:
                     raise Unavailable from error
+            else:
+                self._outage.is_over()
+                return rows
             await asyncio.sleep(pause)
         raise AssertionError("the pauses never end")
 

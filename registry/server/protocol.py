@@ -111,6 +111,11 @@ class HttpProtocol(Reading):
         else:
             self.latest.keep_alive = False
 
+    def park(self) -> None:
+        """The server waits no longer: of a body that is still coming, what arrived is all that the application gets."""
+        if self.answering is not None and self._is_unread():
+            self.transport.abort()
+
     def end(self) -> None:
         """End the connection: at once, unless the client may be sending what nobody will read."""
         cycle = self.answering

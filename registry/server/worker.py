@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import signal
@@ -19,12 +20,14 @@ import uvicorn
 
 from registry.server.access_log import AccessLog
 from registry.server.limits import Limits
-from registry.server.protocol import protocol
+from registry.server.protocol import HttpProtocol, protocol
 
 WORKER = "ENTREPOT_WORKER"
 """The environment variable that holds this worker's index, from 0, when its application is made."""
 GRACE = timedelta(seconds=5)
 """What a worker may take beyond `drain` to leave."""
+_PARKING = timedelta(seconds=3)
+"""The part of it in which applications put away what arrived of bodies that were cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Serving:
     access_log: bool = False
     limits: Limits = field(default_factory=Limits)
     drain: timedelta = timedelta(seconds=20)
-    """How long requests under way may take when the server is told to stop."""
+    """How long requests under way may take when the server is told to stop; then bodies still coming are cut off."""
     backlog: int = 2048
     loop: Literal["uvloop", "asyncio"] = "uvloop"
     lifespan: Literal["on", "off"] = "on"
@@ -80,12 +83,13 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 backlog=serving.backlog,
-                timeout_graceful_shutdown=math.ceil(serving.drain.total_seconds()),
+                timeout_graceful_shutdown=math.ceil((serving.drain + _PARKING).total_seconds()),
                 ssl_certfile=serving.tls_cert,
                 ssl_keyfile=serving.tls_key,
             )
         )
         self._on_started = on_started
+        self._drain = serving.drain
         self._is_told = False
         # Whatever still runs then (a thread at a disk that does not answer, say) does not keep the process.
         self.last_resort = threading.Timer((serving.drain + GRACE).total_seconds(), os._exit, [1])
@@ -95,6 +99,19 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        parking = asyncio.get_running_loop().call_later(self._drain.total_seconds(), self._park)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            parking.cancel()
+
+    def _park(self) -> None:
+        """Wait no longer for bodies. Only then is the rest cancelled, which would lose what arrived."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, HttpProtocol):
+                connection.park()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self._is_told:

@@ -39,7 +39,7 @@ class S3Store:
         self._settings = settings
         give_back_large_blocks()
         self._bucket = Bucket(settings)
-        self._lane = Lane(settings.concurrency, settings.part_size)
+        self._lane = Lane(settings.concurrency, settings.part_size, settings.memory, settings.folder)
         self._readers = Readers(self._bucket, BoundedSemaphore(settings.readers), _PATIENCE)
         self._lock = Lock()
         self._is_kept_first: bool | None = None

@@ -37,7 +37,10 @@ _OTHERS: Final = 16
 _session: Final = functools.cache(boto3.session.Session)
 _making: Final = Lock()
 
-_LOST: Final = frozenset({"NoSuchKey", "NoSuchUpload", "InvalidPart", "InvalidPartOrder", "EntityTooSmall", "404"})
+_LOST: Final = frozenset({"NoSuchKey", "NoSuchUpload", "InvalidPart", "InvalidPartOrder", "EntityTooSmall"})
+# Their 404 has no words. Any other that has none is not the store's but of something in between, which knows nothing of
+# objects: to believe it would be to give up blobs that are there.
+_WITHOUT_A_BODY: Final = frozenset({"HeadObject", "HeadBucket"})
 _WRITTEN_ALREADY: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412"})
 _BEYOND: Final = frozenset({"InvalidRange", "416"})
 _NOT_OFFERED: Final = frozenset({"NotImplemented", "501"})
@@ -74,6 +77,9 @@ class S3Settings:
     sse: str = ""
     sse_key: str | None = None
     part_size: int = 8 * MIB
+    memory: int = 32 * MIB
+    """For all parts that gather in one process; what is more gathers in files of `folder`."""
+    folder: Path | None = None
     concurrency: int = 8
     readers: int = 64
     redirect: bool = True
@@ -146,6 +152,8 @@ def translated(what: str) -> Iterator[None]:
 
 def _in_our_words(error: ClientError, what: str) -> Exception:
     code = str(error.response.get("Error", {}).get("Code", ""))
+    if code == "404" and error.operation_name in _WITHOUT_A_BODY:
+        return ObjectLost(what)
     for codes, meaning in _MEANINGS:
         if code in codes:
             return meaning(what)

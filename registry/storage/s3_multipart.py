@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Condition, Lock
 from typing import Final, Self
 
@@ -20,9 +21,11 @@ from registry.core.ports import ObjectLost
 from registry.oci.errors import StorageFull
 from registry.storage.s3_bucket import Bucket
 from registry.storage.s3_client import MIB
+from registry.storage.s3_gathering import Allowance
 
 MOST_IN_FLIGHT: Final = 256
 """Parts of one request on their way at the same time, whatever is set."""
+_GATHERED: Final = 32 * MIB
 _LAST_NUMBER: Final = 10_000
 _DOUBLED_EVERY: Final = 1_000
 _MOST_PART: Final = 128 * MIB
@@ -91,14 +94,18 @@ def composite(etags: Sequence[str]) -> str | None:
 
 
 class Lane:
-    """Where all requests' parts go up in parallel; bounds how many, and with them the memory they fill."""
+    """Where all requests' parts go up in parallel; bounds how many, and with them the memory they fill.
 
-    def __init__(self, concurrency: int, size: int) -> None:
+    Before that, while they gather, all together have `memory` bytes, and beyond those files in `folder`.
+    """
+
+    def __init__(self, concurrency: int, size: int, memory: int = _GATHERED, folder: Path | None = None) -> None:
         self._pool = ThreadPoolExecutor(min(concurrency, MOST_IN_FLIGHT), "s3-part")
         self._least = size
         self._most = self._free = size * min(concurrency, MOST_IN_FLIGHT)
         self._turn = Lock()
         self._freed = Condition()
+        self.allowance = Allowance(memory, folder)
 
     def submit(self, size: int, depart: Callable[[], Callable[[], Part] | None]) -> Future[Part] | None:
         """Wait for room, then ask `depart` for the work; None when it has none any more."""

@@ -1,6 +1,6 @@
 """One request's writing to one object of a bucket: parts on their way up while the next bytes arrive.
 
-append   gather; whenever a part is full: room in the lane, still mine?, send      the bytes wait in memory till then
+append   gather; whenever a part is full: room in the lane, still mine?, send      the bytes wait in s3_gathering
 sync     5 MiB or more are a part, fewer a tail object; wait for all               the state names what is there
 cut      name fewer parts; what they take is given back with the upload            nothing is deleted
 seal     the last part, abort the key's other uploads, complete                    the key has an object from now on
@@ -33,6 +33,7 @@ from registry.oci.errors import Unavailable
 from registry.storage.layout import new_tail, tails_of
 from registry.storage.s3_bucket import Bucket
 from registry.storage.s3_client import LEAST_PART, AlreadyThere
+from registry.storage.s3_gathering import Gathering
 from registry.storage.s3_multipart import Lane, Multipart, Part, State, part_size
 
 
@@ -71,7 +72,7 @@ class S3Receiver:
         self._landed = list(start.state.parts)
         self._flying: list[Future[Part]] = []
         self._sent = sum(part.size for part in start.state.parts)
-        self._buffer = bytearray(start.tail)
+        self._buffer = Gathering(shared.lane.allowance, start.tail)
         self._number = start.number
         # Nobody else knows of an upload that is yet to begin.
         self._is_claimed = start.state.upload is None
@@ -95,10 +96,11 @@ class S3Receiver:
                 self._refuse_sealed(chunk)
                 rest = memoryview(chunk)
                 while rest:
-                    room = max(0, part_size(self._number, self._shared.part_size) - len(self._buffer))
-                    self._buffer += rest[:room]
+                    room = max(0, part_size(self._number, self._shared.part_size) - self._buffer.size)
+                    # Mostly all of it fits, and need not be copied.
+                    self._buffer.add(chunk if len(chunk) == len(rest) <= room else bytes(rest[:room]))
                     rest = rest[room:]
-                    if len(self._buffer) >= part_size(self._number, self._shared.part_size):
+                    if self._buffer.size >= part_size(self._number, self._shared.part_size):
                         has_asked = True
                         if not self._send():
                             return False
@@ -110,7 +112,7 @@ class S3Receiver:
             last = self._states[-1]
             if self._is_sealed or last.offset == self._size or not self._still_mine():
                 return str(last)
-            if len(self._buffer) >= LEAST_PART and not self._send():
+            if self._buffer.size >= LEAST_PART and not self._send():
                 return str(last)
             self._collect(is_waiting=True)
             state = State(self._upload, tuple(self._landed), self._put_tail())
@@ -136,7 +138,7 @@ class S3Receiver:
                 return None
             if self._sent:
                 raise ValueError(f"{self._key} is too large to be had at once")
-            return bytes(self._buffer)
+            return self._buffer.content()
 
     def seal(self) -> bool:
         """See the port. Raises: ObjectLost, StorageFull, Unavailable."""
@@ -155,10 +157,13 @@ class S3Receiver:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Parts on their way arrive or not: nobody names them."""
+        with self._turn:
+            self._is_broken = True
+            self._buffer.clear()
 
     @property
     def _size(self) -> int:
-        return self._sent + len(self._buffer)
+        return self._sent + self._buffer.size
 
     @contextmanager
     def _unbroken(self) -> Iterator[None]:
@@ -176,7 +181,7 @@ class S3Receiver:
 
     def _send(self) -> bool:
         """The buffer as one part, as soon as there is room; False when it is not ours."""
-        size = len(self._buffer)
+        size = self._buffer.size
         flight = self._shared.lane.submit(size, self._depart)
         if flight is None:
             return False
@@ -196,9 +201,8 @@ class S3Receiver:
             self._is_claimed = True
         if not self._still_mine():
             return None
-        upload, number, body = self._upload, self._number, self._buffer
+        upload, number, body = self._upload, self._number, self._buffer.take()
         self._number += 1
-        self._buffer = bytearray()
         return lambda: self._multipart.send(upload, number, body)
 
     def _collect(self, *, is_waiting: bool) -> None:
@@ -208,13 +212,13 @@ class S3Receiver:
             del self._flying[0]
 
     def _put_tail(self) -> tuple[str, int] | None:
-        if not self._buffer:
+        if not self._buffer.size:
             return None
         # Never the same name twice: a late writer's tail is another's.
         name = new_tail(self._key)
         self._has_tails = True
-        self._shared.bucket.put(name, self._buffer)
-        return name, len(self._buffer)
+        self._shared.bucket.put(name, self._buffer.content())
+        return name, self._buffer.size
 
     def _cut(self, offset: int) -> None:
         while self._states and self._states[-1].offset > offset:
@@ -227,21 +231,21 @@ class S3Receiver:
             self._cut_buffer(offset)
             return
         is_kept = not self._flying and len(self._landed) == len(state.parts)
-        tail = bytes(self._buffer[: state.tail[1]]) if state.tail and is_kept else b""
+        tail = self._buffer.content()[: state.tail[1]] if state.tail and is_kept else b""
         if state.tail and len(tail) < state.tail[1]:
             tail = self._shared.bucket.get(state.tail[0])
         self._flying.clear()
         self._landed = list(state.parts)
         self._sent = sum(part.size for part in state.parts)
-        self._buffer = bytearray(tail)
+        self._buffer.replace(tail)
 
     def _cut_buffer(self, offset: int) -> None:
         if self._is_broken or offset < self._sent:
             raise ValueError(f"{self._key} was not acknowledged at {offset}")
-        del self._buffer[offset - self._sent :]
+        self._buffer.replace(self._buffer.content()[: offset - self._sent])
 
     def _complete(self) -> bool:
-        if (self._buffer or not self._sent) and not self._send():
+        if (self._buffer.size or not self._sent) and not self._send():
             return False
         self._collect(is_waiting=True)
         upload = self._upload
@@ -253,12 +257,13 @@ class S3Receiver:
 
     def _put_whole(self) -> bool:
         self._multipart.abort_all()
+        content = self._buffer.content()
         try:
-            self._shared.bucket.put(self._key.text, self._buffer, is_new=True)
+            self._shared.bucket.put(self._key.text, content, is_new=True)
         except AlreadyThere:
             # An attempt of ours whose answer was lost, or of an earlier request with the same bytes; or with others,
             # and then nobody may say any more whose object it is.
-            if self._shared.bucket.get(self._key.text) != self._buffer:
+            if self._shared.bucket.get(self._key.text) != content:
                 raise ObjectLost(str(self._key)) from None
-        self._multipart.check(len(self._buffer))
+        self._multipart.check(len(content))
         return True

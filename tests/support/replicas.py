@@ -46,13 +46,13 @@ def store_settings(s3: S3Server) -> dict[str, Setting]:
 
 @contextmanager
 def replicas(
-    folder: Path, s3: S3Server, settings: Mapping[str, Setting], count: int = 2
+    folder: Path, s3: S3Server, settings: Mapping[str, Setting], count: int = 2, workers: int = 1
 ) -> Iterator[Sequence[RunningServer]]:
     """So many of them, running; `settings` are for all."""
     with ExitStack() as stack:
         database = stack.enter_context(postgres_server().database())
         told = {**shared_settings(s3, database, folder / "key"), **settings}
-        servers = [RunningServer(folder / f"replica-{number}", told) for number in range(count)]
+        servers = [RunningServer(folder / f"replica-{number}", told, workers=workers) for number in range(count)]
         for server in servers:
             stack.enter_context(server)
         yield servers

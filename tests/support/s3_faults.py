@@ -31,7 +31,10 @@ class Fault(Enum):
     SLOW_DOWN = auto()
     INTERNAL_ERROR = auto()
     NO_SUCH_UPLOAD = auto()
+    NO_SUCH_BUCKET = auto()
     NOT_IMPLEMENTED = auto()
+    NOT_FOUND = auto()
+    """As any proxy says it, in other words than the store's."""
     CUT_REQUEST = auto()
     """The connection ends in the middle of the request's body; the server sees nothing of it."""
     CUT_ANSWER = auto()
@@ -47,7 +50,9 @@ _ANSWERS: Final = {
     Fault.SLOW_DOWN: (503, "SlowDown"),
     Fault.INTERNAL_ERROR: (500, "InternalError"),
     Fault.NO_SUCH_UPLOAD: (404, "NoSuchUpload"),
+    Fault.NO_SUCH_BUCKET: (404, "NoSuchBucket"),
     Fault.NOT_IMPLEMENTED: (501, "NotImplemented"),
+    Fault.NOT_FOUND: (404, ""),
 }
 
 
@@ -60,6 +65,7 @@ class FaultyProxy:
         self.let_go = Event()
         self.direct = server.url
         self._faults: dict[str, deque[Fault]] = {}
+        self._everything: Fault | None = None
         self._lock = Lock()
         self._httpd = _Listener(self, server.port)
         self._scheme = "https" if certificate else "http"
@@ -78,15 +84,21 @@ class FaultyProxy:
         with self._lock:
             self._faults.setdefault(operation, deque()).extend([fault] * times)
 
+    def fail_everything(self, fault: Fault) -> None:
+        """Every request, whatever it asks, until it is healed."""
+        with self._lock:
+            self._everything = fault
+
     def heal(self) -> None:
         with self._lock:
             self._faults.clear()
+            self._everything = None
 
     def next_fault(self, operation: str) -> Fault | None:
         with self._lock:
             self.seen.append(operation)
             faults = self._faults.get(operation)
-            return faults.popleft() if faults else None
+            return faults.popleft() if faults else self._everything
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -190,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang_up()
 
     def _refuse(self, status: int, code: str) -> None:
-        content = f"<Error><Code>{code}</Code><Message>not now</Message></Error>".encode()
+        content = f"<Error><Code>{code}</Code><Message>not now</Message></Error>".encode() if code else b""
         self.send_response_only(status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

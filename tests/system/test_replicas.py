@@ -1,26 +1,28 @@
 """Three replicas over PostgreSQL and S3, behind a balancer in turns: what one has begun another one ends."""
 
 import itertools
+import os
 import random
+import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.support.client import RegistryClient
-from tests.support.images import Blob, TinyImage, tiny_image
+from tests.support.images import Blob, tiny_image
 from tests.support.replicas import RoundRobin, replicas
 from tests.support.s3 import S3Server, s3_server
 from tests.support.server import RunningServer
 from tests.system.balancer import balancing
 from tests.system.command import Command
+from tests.system.crowd import Crowd, Fleet
 from tests.system.docker_images import build, layer, pull_anew, push
+from tests.system.processes import Process, processes_of
 from tests.system.waiting import eventually
 
 __all__ = ["s3_server"]
@@ -29,24 +31,11 @@ SECONDS = 120
 WRITERS = READERS = 15
 
 
-@dataclass(frozen=True)
-class Fleet:
-    """The replicas, and where they are one."""
-
-    servers: Sequence[RunningServer]
-    host: str
-
-    @contextmanager
-    def client(self) -> Iterator[RegistryClient]:
-        with httpx.Client(base_url=f"http://{self.host}", trust_env=False, timeout=30) as http:
-            yield RegistryClient(http)
-
-
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("fleet")
     settings = {"open": True, "s3_redirect": False}
-    with replicas(folder, s3_server, settings, count=3) as servers, balancing(folder, servers) as host:
+    with replicas(folder, s3_server, settings, count=3, workers=2) as servers, balancing(folder, servers) as host:
         yield Fleet(servers, host)
 
 
@@ -98,76 +87,36 @@ def test_what_one_replica_deletes_is_gone_on_all_at_the_next_request(fleet: Flee
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 180)
-def test_under_load_and_with_replicas_killed_nothing_acknowledged_is_lost(fleet: Fleet, repository: str) -> None:
-    crowd = Crowd(fleet, repository, time.monotonic() + SECONDS)
+def test_under_load_and_with_processes_killed_nothing_acknowledged_is_lost(fleet: Fleet, repository: str) -> None:
+    # Each image is read once more in the end: thirty who are always at it matter, not how many they push.
+    crowd = Crowd(fleet, repository, time.monotonic() + SECONDS, pause=0.3)
     with ThreadPoolExecutor(WRITERS + READERS + 1) as threads:
         work = [threads.submit(crowd.write, number) for number in range(WRITERS)]
-        work += [threads.submit(crowd.read) for _ in range(READERS)] + [threads.submit(crowd.kill)]
+        work += [threads.submit(crowd.read) for _ in range(READERS)]
+        work.append(threads.submit(kill_in_turns, fleet, crowd.end - 10))
         for each in work:
             each.result()
-    assert not crowd.failures
     assert len(crowd.acknowledged) > WRITERS
-    with fleet.client() as client:
-        for (name, tag), image in crowd.acknowledged.items():
-            check(client, name, tag, image)
+    crowd.assert_nothing_is_lost()
 
 
-@dataclass
-class Crowd:
-    """Who pushes and pulls until `end`, and who kills; every image that was ever acknowledged is remembered."""
-
-    fleet: Fleet
-    repository: str
-    end: float
-    acknowledged: dict[tuple[str, str], TinyImage] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
-
-    def write(self, number: int) -> None:
-        name = f"{self.repository}/{number % 5}"
-        with self.fleet.client() as client:
-            for turn in itertools.count():
-                if time.monotonic() > self.end:
-                    return
-                image, tag = tiny_image(f"{name} {number} {turn}", layers=2), f"w{number}-{turn}"
-                if self._patiently(partial(client.push_image, name, image, tag)):
-                    self.acknowledged[name, tag] = image
-
-    def read(self) -> None:
-        with self.fleet.client() as client:
-            while time.monotonic() < self.end:
-                if self.acknowledged:
-                    (name, tag), image = random.choice(list(self.acknowledged.items()))  # noqa: S311 - any of them
-                    self._patiently(partial(check, client, name, tag, image))
-
-    def kill(self) -> None:
-        while time.monotonic() < self.end - 10:
-            time.sleep(8)
-            victim = random.choice(self.fleet.servers)  # noqa: S311 - any of them
+def kill_in_turns(fleet: Fleet, until: float) -> None:
+    """A whole replica, which its operator starts again, then a single worker, which its supervisor replaces."""
+    for turn in itertools.count():
+        time.sleep(4)
+        if time.monotonic() > until:
+            return
+        victim = random.choice(fleet.servers)  # noqa: S311 - any of them
+        if turn % 2:
+            worker = random.choice(workers_of(victim))  # noqa: S311 - any of them
+            os.kill(worker.pid, signal.SIGKILL)
+        else:
             victim.kill()
             time.sleep(1)
             victim.start()
 
-    def _patiently(self, ask: Callable[[], object]) -> bool:
-        """As clients try again what a dropped connection or a 5xx spoils; whether it came to an end."""
-        problem = ""
-        for attempt in range(5):
-            try:
-                ask()
-            except (httpx.TransportError, AssertionError) as error:
-                problem = repr(error)
-                time.sleep(0.5 * (attempt + 1))
-            else:
-                return True
-        self.failures.append(problem)
-        return False
 
-
-def check(client: RegistryClient, name: str, tag: str, image: TinyImage) -> None:
-    """That all of it is there, byte for byte."""
-    manifest = client.manifest(name, tag)
-    assert manifest.status_code == 200, manifest.text
-    assert manifest.content == image.manifest
-    for blob in image.blobs:
-        answer = client.blob(name, blob.digest)
-        assert answer.status_code == 200, answer.text
-        assert answer.content == blob.data
+def workers_of(server: RunningServer) -> list[Process]:
+    """Not the process that the interpreter keeps beside them."""
+    children = [each for each in processes_of(server) if each.parent == server.pid]
+    return [each for each in children if b"spawn_main" in Path(f"/proc/{each.pid}/cmdline").read_bytes()]

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
+from httpx import Client
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from registry.api.errors import refusal, render
+from registry.api.errors import refusal, refuse, render
 from registry.api.messages import text
 from registry.oci import errors
 from registry.oci.errors import Busy, ManifestInvalid, NameInvalid, RegistryError, Unavailable
+from tests.support.inprocess import URL, in_process
 
 ERRORS = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, RegistryError)]
 
@@ -33,6 +39,18 @@ def test_an_error_never_lacks_detail_because_docker_would_try_it_again() -> None
 
 def test_only_who_may_have_more_luck_later_is_told_when() -> None:
     assert [each for each in ERRORS if b"retry-after" in dict(render(each()).headers)] == [Busy, Unavailable]
+
+
+def test_what_starlette_serves_tells_it_too() -> None:
+    async def fails(_: Request) -> Response:
+        raise Unavailable(reason="x")
+
+    application = Starlette(routes=[Route("/", fails)], exception_handlers={RegistryError: refuse})
+    with in_process(application) as transport, Client(transport=transport, base_url=URL) as client:
+        answer = client.get("/")
+    expected = render(Unavailable(reason="x"))
+    assert (answer.status_code, answer.content) == (503, expected.body)
+    assert answer.headers["retry-after"] == "1"
 
 
 def test_a_detail_that_is_not_json_is_told_as_text() -> None:

@@ -51,6 +51,16 @@ async def application(scope, receive, send):
         mark("slow")
         while not (here / "go").exists():
             await asyncio.sleep(0.01)
+    if scope["path"] == "/body":
+        mark("body")
+        gathered = 0
+        try:
+            while True:
+                chunks, _ = await scope["extensions"]["entrepot.gather"]["receive"](1 << 20)
+                gathered += sum(map(len, chunks))
+        except ConnectionError:
+            mark(f"parked {gathered}")
+            return
     if scope["path"] == "/blocks":
         mark("blocks")
         time.sleep(3600)
@@ -254,6 +264,17 @@ def refuses(service: Service) -> bool:
     except (ConnectionRefusedError, ConnectionResetError):
         return True
     return False
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_body_that_does_not_end_is_cut_off_and_what_arrived_can_be_put_away(serve: Serve, workers: int) -> None:
+    service = serve(workers=workers, drain=0).ready()
+    with service.connect() as wire:
+        wire.send(head("PATCH", "/body", "Content-Length: 1000"), b"all that comes")
+        assert eventually(lambda: service.marks("body"))
+        service.signal(signal.SIGTERM)
+        assert service.status() == 0
+    assert service.marks("parked")[0][0] == str(len("all that comes"))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
