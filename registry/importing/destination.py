@@ -15,7 +15,7 @@ from registry.core.ports import Metadata, ObjectStore, Transaction
 from registry.core.uploads import Reception, UploadService
 from registry.importing.adopt import Adopter, AdoptingStore, NotAdoptable
 from registry.importing.report import Taken
-from registry.importing.tree import SourceFile
+from registry.importing.source import SourceFile, SourceManifest
 from registry.oci.digest import Digest
 from registry.oci.errors import UploadUnknown
 from registry.oci.names import RepositoryName, Tag
@@ -39,7 +39,7 @@ class Destination(Protocol):
         """
         ...
 
-    def put(self, name: RepositoryName, digest: Digest, content: bytes, tags: Sequence[Tag]) -> None:
+    def put(self, name: RepositoryName, digest: Digest, manifest: SourceManifest, tags: Sequence[Tag]) -> None:
         """Keep a manifest, under these tags. Raises: ManifestPartsUnknown, ManifestInvalid; StorageFull."""
         ...
 
@@ -96,10 +96,11 @@ class RegistryDestination:
             return Taken.COPIED
         return self._adopted(name, digest, file) or self._copied(name, digest, file)
 
-    def put(self, name: RepositoryName, digest: Digest, content: bytes, tags: Sequence[Tag]) -> None:
+    def put(self, name: RepositoryName, digest: Digest, manifest: SourceManifest, tags: Sequence[Tag]) -> None:
         """See the port; what is more than one push may carry comes with the next."""
         for start in range(0, max(len(tags), 1), MOST_TAGS):
-            self.manifests.put(name, digest, content, "", self.caller, tags=tags[start : start + MOST_TAGS])
+            some = tags[start : start + MOST_TAGS]
+            self.manifests.put(name, digest, manifest.content, manifest.media_type, self.caller, tags=some)
 
     def _copied(self, name: RepositoryName, digest: Digest, file: SourceFile) -> Taken:
         self._push(self.uploads, name, digest, file)
@@ -114,7 +115,7 @@ class RegistryDestination:
         try:
             self._push(replace(self.uploads, store=store), name, digest, file)
         except NotAdoptable:
-            # Bind mounts and protected links look well until they are tried; the next file would be read twice too.
+            # Bind mounts and protected links look well until they are tried; the next files would be read twice too.
             self._refused = True
             return None
         return Taken.ADOPTED

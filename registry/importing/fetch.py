@@ -8,7 +8,7 @@ from typing import Final
 from registry.importing.destination import Destination
 from registry.importing.plan import reason_of
 from registry.importing.report import Taken
-from registry.importing.tree import DistributionTree, SourceFile, Unreadable
+from registry.importing.source import Absent, Source, SourceFile, Unreadable
 from registry.oci.digest import Digest
 from registry.oci.errors import DigestInvalid, RegistryError, StorageFull, Unavailable
 from registry.oci.manifest import Reference
@@ -31,30 +31,24 @@ class Fetched:
 class Fetching:
     """Any number of threads may fetch, each another blob."""
 
-    tree: DistributionTree
+    source: Source
     destination: Destination
     _damaged: dict[Digest, str] = field(default_factory=dict)
     """Blobs whose bytes are wrong: read once, told of in each repository."""
 
     def fetch(self, name: RepositoryName, blob: Reference) -> Fetched:
-        """Into this repository, which does not serve it yet. Raises: those of `ENDING`."""
+        """Into this repository, which does not serve it yet. Raises: those of `ENDING`, Lost."""
         try:
             return self._fetched(name, blob)
+        except Absent as error:
+            return Fetched(broken=str(error)) if blob.is_required else Fetched()
         except Unreadable as error:
             return Fetched(broken=str(error))
 
     def _fetched(self, name: RepositoryName, blob: Reference) -> Fetched:
         if blob.digest in self._damaged:
             raise Unreadable(self._damaged[blob.digest])
-        if not self.tree.has_layer(name, blob.digest):
-            if not blob.is_required:
-                return Fetched()
-            # Somebody may have deleted it here, and meant it: its bytes being there is no reason to serve it.
-            raise Unreadable("it is not linked in this repository")
-        file = self.tree.blob(blob.digest)
-        if file is None:
-            raise Unreadable("its data is missing")
-        with file:
+        with self.source.blob(name, blob) as file:
             return Fetched(file.size, self._taken(name, blob, file))
 
     def _taken(self, name: RepositoryName, blob: Reference, file: SourceFile) -> Taken:

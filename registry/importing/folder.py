@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from registry.importing.tree import REPOSITORIES, ROOT, Unreadable
+from registry.importing.source import Unreadable
+from registry.importing.tree import REPOSITORIES, ROOT
 
 _CHUNK: Final = 1 << 20
 # A file that is none, such as a pipe, must not keep us waiting for its other end.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from registry.importing.report import Broken, What
-from registry.importing.tree import DistributionTree, Unreadable
+from registry.importing.source import Source, SourceManifest, Survey, Unreadable
 from registry.oci.digest import Digest
 from registry.oci.errors import RegistryError
 from registry.oci.manifest import Kind, Reference, parse_manifest
@@ -34,42 +34,23 @@ class RepositoryPlan:
     broken: tuple[Broken, ...]
 
 
-def plan_repository(tree: DistributionTree, name: RepositoryName, limit: int) -> RepositoryPlan:
-    """Reads every manifest of the repository, of at most `limit` bytes each, and no blob."""
-    broken: list[Broken] = []
-    read: dict[Digest, tuple[Reference, ...]] = {}
-    for each in tree.revisions(name):
-        if isinstance(each, Broken):
-            broken.append(each)
-            continue
-        try:
-            read[each] = references_of(read_manifest(tree, each, limit))
-        except Unreadable as error:
-            broken.append(Broken(What.MANIFEST, str(name), str(each), str(error)))
-    tags = _tags(tree, name, read, broken)
+def plan_repository(source: Source, name: RepositoryName, limit: int) -> RepositoryPlan:
+    """Reads every manifest of the repository, of at most `limit` bytes each, and no blob. Raises: Lost."""
+    survey = source.survey(name, limit)
+    read, broken = survey.manifests, list(survey.broken)
+    tags = _tags(survey, name, broken)
     manifests = tuple(_planned(each, read[each], tags.get(each, ())) for each in _parts_first(read))
     referenced = {each.digest for planned in manifests for each in planned.blobs}
-    return RepositoryPlan(manifests, _unreferenced(tree, name, referenced, broken), tuple(broken))
+    return RepositoryPlan(manifests, _unreferenced(survey, referenced, broken), tuple(broken))
 
 
-def read_manifest(tree: DistributionTree, digest: Digest, limit: int) -> bytes:
-    """The manifest's own bytes. Raises: Unreadable."""
-    content = tree.manifest(digest, limit)
-    if content is None:
-        raise Unreadable("its data is missing")
-    computed = Digest.of(content, digest.algorithm)
-    if computed != digest:
-        raise Unreadable(f"its data is {computed}, {len(content)} bytes")
-    return content
-
-
-def references_of(content: bytes) -> tuple[Reference, ...]:
-    """What a manifest needs; the tree keeps no media type, so the document must tell. Raises: Unreadable."""
+def references_of(manifest: SourceManifest) -> tuple[Reference, ...]:
+    """What a manifest needs. Raises: Unreadable."""
     try:
-        return parse_manifest(content, "").references
+        return parse_manifest(manifest.content, manifest.media_type).references
     except RegistryError as error:
         obsolete = "docker image manifest schema 1 is obsolete and not imported"
-        raise Unreadable(obsolete if _is_schema_1(content) else reason_of(error)) from None
+        raise Unreadable(obsolete if _is_schema_1(manifest.content) else reason_of(error)) from None
 
 
 def reason_of(error: RegistryError) -> str:
@@ -87,18 +68,12 @@ def _is_schema_1(content: bytes) -> bool:
     return isinstance(document, dict) and document.get("schemaVersion") == 1
 
 
-def _tags(
-    tree: DistributionTree, name: RepositoryName, read: Mapping[Digest, object], broken: list[Broken]
-) -> dict[Digest, tuple[Tag, ...]]:
+def _tags(survey: Survey, name: RepositoryName, broken: list[Broken]) -> dict[Digest, tuple[Tag, ...]]:
     """The tags of each manifest that can be read; all others are broken."""
     unread = {each.name for each in broken if each.what is What.MANIFEST}
     tags: dict[Digest, tuple[Tag, ...]] = {}
-    for each in tree.tags(name):
-        if isinstance(each, Broken):
-            broken.append(each)
-            continue
-        tag, digest = each
-        if digest in read:
+    for tag, digest in survey.tags:
+        if digest in survey.manifests:
             tags[digest] = (*tags.get(digest, ()), tag)
         else:
             why = "is broken" if str(digest) in unread else "is no manifest of this repository"
@@ -127,10 +102,10 @@ def _parts_first(read: Mapping[Digest, tuple[Reference, ...]]) -> Iterator[Diges
                 path += [(each.digest, False) for each in read[digest] if each.kind in {Kind.CHILD, Kind.SUBJECT}]
 
 
-def _unreferenced(tree: DistributionTree, name: RepositoryName, referenced: set[Digest], broken: list[Broken]) -> int:
+def _unreferenced(survey: Survey, referenced: set[Digest], broken: list[Broken]) -> int:
     """How many blobs are served and belong to no manifest: uploads without a push, and what deleted manifests left."""
     count = 0
-    for each in tree.layers(name):
+    for each in survey.blobs:
         if not isinstance(each, Broken):
             count += each not in referenced
         elif each.what is What.REPOSITORY or each.name not in {str(digest) for digest in referenced}:

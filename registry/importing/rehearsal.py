@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from registry.importing.report import Taken
-from registry.importing.tree import SourceFile
+from registry.importing.source import SourceFile, SourceManifest
 from registry.oci.digest import Digest
 from registry.oci.errors import DigestInvalid, ManifestPartsUnknown
 from registry.oci.manifest import Kind, parse_manifest
@@ -38,9 +38,11 @@ class Rehearsal:
         self._blobs.add((name, digest))
         return how
 
-    def put(self, name: RepositoryName, digest: Digest, content: bytes, tags: Sequence[Tag]) -> None:  # noqa: ARG002  a tag needs nothing but its manifest
+    def put(self, name: RepositoryName, digest: Digest, manifest: SourceManifest, tags: Sequence[Tag]) -> None:  # noqa: ARG002  a tag needs nothing but its manifest
         """See the port. Raises: ManifestPartsUnknown."""
-        required = [each for each in parse_manifest(content, "").references if each.is_required]
+        required = [
+            each for each in parse_manifest(manifest.content, manifest.media_type).references if each.is_required
+        ]
         missing = {
             each.digest
             for each in required

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
 from registry.importing.report import Broken, What
+from registry.importing.source import SourceFile, Unreadable
 from registry.oci.digest import Digest
 from registry.oci.errors import DigestInvalid, ManifestInvalid, NameInvalid
 from registry.oci.names import RepositoryName, Tag
@@ -28,30 +29,6 @@ REPOSITORIES: Final = "repositories"
 _MARKS: Final = {"_manifests", "_layers"}
 # The longest digest there is has 135 characters.
 _LONGEST_LINK: Final = 256
-
-
-class Unreadable(Exception):
-    """The source does not give what it should; the message is the reason, in words for a report."""
-
-
-class SourceFile(Protocol):
-    """An open file of the source."""
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        ...
-
-    def fileno(self) -> int | None:
-        """Its descriptor, open for reading, where it is a file of this machine."""
-        ...
-
-    def chunks(self) -> Iterator[bytes]:
-        """Its bytes from the beginning. Raises: Unreadable, also when it changes meanwhile."""
-        ...
-
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *_: object) -> None: ...
 
 
 class Files(Protocol):

@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -15,8 +14,10 @@ import pytest
 from tests.bench.servers import peer_registry
 from tests.support.client import RegistryClient
 from tests.support.images import DOCKER, Pushable, TinyImage, artifact, digest_of, index, tiny_image
+from tests.support.killed_import import killed_after
 from tests.support.layout import contents, write_layout
 from tests.support.server import PROJECT, RunningServer
+from tests.support.skopeo import skopeo_in
 from tests.system.command import Command, bare_environment
 from tests.system.reading import Registry
 from tests.system.require import require_programs
@@ -84,7 +85,7 @@ def link_of(tree: Path, name: str, below: str) -> Path:
 
 
 def test_every_image_then_pulls_byte_for_byte(
-    old: Callable[[], Any], importing: Command, skopeo: Command, tmp_path: Path, tree: Path
+    old: Callable[[], Any], importing: Command, tmp_path: Path, tree: Path
 ) -> None:
     shared = tiny_image("shared", layers=3, layer_size=LARGE)
     both = index(*(tiny_image(f"import/{each}", layer_size=LARGE, architecture=each) for each in ("amd64", "arm64")))
@@ -98,7 +99,7 @@ def test_every_image_then_pulls_byte_for_byte(
         client.push_image("team/app", first, "moving")
         client.push_image("team/app", second, "moving")
         layout = write_layout(tmp_path / "layout", {"1": both})
-        skopeo(
+        skopeo_in(tmp_path / "skopeo")(
             "copy",
             "--all",
             "--preserve-digests",
@@ -206,7 +207,8 @@ def test_an_import_killed_in_the_middle_is_begun_again(
         for tag, image in images.items():
             client.push_image("team/app", image, tag)
     before = state(tree)
-    settled = _killed_after(importing, tmp_path, blobs=0) + _killed_after(importing, tmp_path, blobs=40)
+    environment = bare_environment(importing.environment)
+    settled = sum(killed_after(importing.prefix, environment, tmp_path / "data", blobs) for blobs in (0, 40))
     assert 0 < settled < len(images) * 4
     report = json.loads(importing("--json").output)
     assert report["broken"] == []
@@ -262,25 +264,3 @@ def _damage(tree: Path, missing: TinyImage, cut: TinyImage, flipped: TinyImage, 
         file.seek(100_000)
         file.write(bytes([byte ^ 1]))
     link_of(tree, "team/app", f"_manifests/revisions/{gone.digest.replace(':', '/')}").unlink()
-
-
-def _killed_after(importing: Command, folder: Path, blobs: int) -> int:
-    """Kill a run as soon as more blobs than that are there; how many there were afterwards."""
-    database = folder / "data" / "registry.db"
-
-    def count() -> int:
-        try:
-            with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-                found: int = connection.execute("SELECT count(*) FROM blob").fetchone()[0]
-                return found
-        except sqlite3.OperationalError:
-            return 0
-
-    environment = bare_environment(importing.environment)
-    with subprocess.Popen(
-        importing.prefix, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as run:
-        eventually(f"more than {blobs} blobs are there", lambda: count() > blobs)
-        run.kill()
-    assert run.returncode == -9, "it was done before it could be killed"
-    return count()

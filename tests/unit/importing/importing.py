@@ -22,12 +22,12 @@ LIMIT = 4 << 20
 class Watching:
     """A watcher that keeps what it is told."""
 
-    begun: tuple[int, int] = (0, 0)
+    begun: tuple[int, int | None] = (0, 0)
     advanced: int = 0
     read: list[int] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
 
-    def begins(self, repositories: int, manifests: int) -> None:
+    def begins(self, repositories: int, manifests: int | None) -> None:
         self.begun = (repositories, manifests)
 
     def reads(self, name: RepositoryName, size: int) -> None:
@@ -59,7 +59,7 @@ def run(
     adopter: Adopter | None = None,
     watcher: Watching | None = None,
 ) -> Report:
-    importing = Import(written.tree, destination(house, adopter), LIMIT, 2, watcher or Watching())
+    importing = Import(written.source, destination(house, adopter), LIMIT, 2, watcher or Watching())
     return importing.run(patterns)
 
 

@@ -15,7 +15,7 @@ LIMIT = 1 << 20
 
 
 def plan(written: WrittenTree, limit: int = LIMIT) -> RepositoryPlan:
-    return plan_repository(written.tree, RepositoryName(NAME), limit)
+    return plan_repository(written.source, RepositoryName(NAME), limit)
 
 
 def broken(plan: RepositoryPlan) -> list[tuple[What, str, str]]:

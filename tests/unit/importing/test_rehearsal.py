@@ -14,7 +14,7 @@ NAME = "team/app"
 
 
 def rehearse(written: WrittenTree) -> Report:
-    return Import(written.tree, Rehearsal(), LIMIT, 2, Watching()).run()
+    return Import(written.source, Rehearsal(), LIMIT, 2, Watching()).run()
 
 
 def test_every_blob_is_verified_once_and_everything_is_counted(written: WrittenTree) -> None:

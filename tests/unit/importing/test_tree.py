@@ -9,7 +9,8 @@ import pytest
 
 from registry.importing.folder import Folder, find_tree
 from registry.importing.report import Broken, What
-from registry.importing.tree import DistributionTree, Unreadable
+from registry.importing.source import Unreadable
+from registry.importing.tree import DistributionTree
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName, Tag
 from tests.support.images import tiny_image

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.importing.folder import Folder
+from registry.importing.stored import StoredRegistry
 from registry.importing.tree import ROOT, DistributionTree
 from tests.support.images import Blob, Pushable, TinyImage
 
@@ -24,6 +25,10 @@ class WrittenTree:
     @property
     def tree(self) -> DistributionTree:
         return DistributionTree(Folder(self.v2))
+
+    @property
+    def source(self) -> StoredRegistry:
+        return StoredRegistry(self.tree)
 
     def push(self, name: str, image: Pushable, *tags: str) -> None:
         """Everything in it, the manifest's revision, and each tag."""
