@@ -28,15 +28,17 @@ from registry.auth.passwords import Passwords
 from registry.background import Background
 from registry.config import Settings
 from registry.core.accounts import settle
-from registry.core.ports import ObjectStore
+from registry.core.ports import ObjectStore, StoreInventory
+from registry.core.restoring import refuse_unfinished
 from registry.core.sweep import Sweeper
 from registry.core.tenure import Tenure
 from registry.server.worker import worker_index
 from registry.storage.durable import make_folder
 from registry.storage.filesystem import FilesystemStore
-from registry.storage.layout import Layout
+from registry.storage.layout import LAYOUT_FILE, Layout
 
 if TYPE_CHECKING:
+    from registry.backup.daily import DailyFacts
     from registry.storage.s3_client import S3Settings
 
 
@@ -59,13 +61,14 @@ def migrate(settings: Settings) -> str:
 def prepare(settings: Settings) -> Prepared:
     """All that a first start makes and every start checks.
 
-    Raises: SchemaUnknown, LayoutInvalid, InstanceMismatch, Unavailable.
+    Raises: SchemaUnknown, LayoutInvalid, InstanceMismatch, RestoreUnfinished, Unavailable.
     """
     migrate(settings)
     metadata = _open_metadata(settings)
     try:
-        instance = metadata.transact(lambda tx: tx.accounts.setting("instance", str(uuid.uuid4())))
-        _match_instance(settings, instance)
+        metadata.observe(refuse_unfinished)
+        instance = metadata.transact(lambda tx: tx.settings.get_or_put("instance", str(uuid.uuid4())))
+        match_instance(settings, instance)
         password = settings.admin_password or passwords.generate()
         _, is_new = settle(metadata, lambda: Passwords().hash(password))
         _key_keeper(settings, metadata).refresh(datetime.now(UTC))
@@ -100,6 +103,27 @@ def opened(settings: Settings) -> Iterator[tuple[Facts, ObjectStore]]:
         metadata.close()
 
 
+def has_layout(settings: Settings) -> bool:
+    """Whether a registry has used this store before. Raises: LayoutInvalid, Unavailable."""
+    if settings.store == "s3":
+        from registry.storage.s3_bucket import Bucket
+
+        return Bucket(_s3_settings(settings)).head(LAYOUT_FILE) is not None
+    return Layout.find(settings.data) is not None
+
+
+def inventory(settings: Settings) -> StoreInventory:
+    """What the store holds, for who compares it with the facts."""
+    if settings.store == "s3":
+        from registry.storage.s3_bucket import Bucket
+        from registry.storage.s3_inventory import S3Inventory
+
+        return S3Inventory(Bucket(_s3_settings(settings)))
+    from registry.storage.file_inventory import FileInventory
+
+    return FileInventory(settings.data)
+
+
 def create_app(settings: Settings) -> Application:
     """An ASGI application for these settings, alone in its process."""
     prepare(settings)
@@ -122,7 +146,8 @@ def create_app_from_environ() -> Application:
 def work(settings: Settings, stop: threading.Event) -> None:
     """Background work without serving, until `stop`; everything is prepared."""
     with opened(settings) as (metadata, store):
-        background = Background((), _sweeper(settings, metadata, store), settings.sweep_interval)
+        sweeper = _sweeper(settings, metadata, store)
+        background = Background((), sweeper, settings.sweep_interval, _daily(settings, metadata))
         while not stop.wait(settings.sweep_interval.total_seconds()):
             background.once()
 
@@ -134,7 +159,8 @@ def _create(settings: Settings, *, is_first: bool) -> Application:
     does_all = is_first and settings.background
     sweeper = _sweeper(settings, drivers.metadata, drivers.store) if does_all else None
     refreshing = (lambda: keeper.refresh(datetime.now(UTC)), tidy)
-    return Application(settings, drivers, keeper, Background(refreshing, sweeper, settings.sweep_interval))
+    daily = _daily(settings, drivers.metadata) if does_all else None
+    return Application(settings, drivers, keeper, Background(refreshing, sweeper, settings.sweep_interval, daily))
 
 
 # The choice of drivers. Each is imported where it is chosen: an SQLite worker needs no PostgreSQL in its memory.
@@ -187,7 +213,8 @@ def _open_store(settings: Settings) -> tuple[ObjectStore, Callable[[], object]]:
     return files, files.drop_deleted
 
 
-def _match_instance(settings: Settings, instance: str) -> None:
+def match_instance(settings: Settings, instance: str) -> None:
+    """Make sure that the store is this instance's, as an empty one becomes. Raises: LayoutInvalid, InstanceMismatch."""
     if settings.store == "s3":
         from registry.storage.s3 import S3Store
 
@@ -211,6 +238,8 @@ def _s3_settings(settings: Settings) -> S3Settings:
         ca=settings.s3_ca,
         sse="" if settings.s3_encryption == "none" else settings.s3_encryption,
         sse_key=settings.s3_encryption_key,
+        memory=settings.upload_memory,
+        folder=settings.data,
         concurrency=settings.s3_connections,
         redirect=settings.s3_redirect,
         redirect_lifetime=settings.s3_redirect_lifetime,
@@ -218,9 +247,22 @@ def _s3_settings(settings: Settings) -> S3Settings:
 
 
 def _sweeper(settings: Settings, metadata: Facts, store: ObjectStore) -> Sweeper:
+    return Sweeper(metadata, store, sweep_tenure(metadata), settings.delete_delay)
+
+
+def sweep_tenure(metadata: Facts, holder: str | None = None) -> Tenure:
+    """The lease of who deletes objects, and of who wants none deleted."""
     # A name of its own for each process, so that a lease is never taken for another's.
-    tenure = Tenure(metadata, "sweep", str(uuid.uuid4()))
-    return Sweeper(metadata, store, tenure, settings.delete_delay)
+    return Tenure(metadata, "sweep", holder or str(uuid.uuid4()))
+
+
+def _daily(settings: Settings, metadata: Facts) -> DailyFacts | None:
+    if settings.database is not None or not settings.backup_keep:
+        return None
+    from registry.backup.daily import DailyFacts
+
+    facts, folder = settings.data / "registry.db", settings.data / "backups"
+    return DailyFacts(facts, folder, settings.backup_keep, sweep_tenure(metadata), lambda: datetime.now(UTC))
 
 
 def _key_keeper(settings: Settings, metadata: Facts) -> KeyKeeper:

@@ -10,11 +10,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
 
 import structlog
 
 from registry.core.sweep import Sweeper, Swept
 from registry.core.tenure import TenureLost
+from registry.oci.errors import StorageFull
 
 _log = structlog.get_logger()
 _NOTHING = Swept(0, 0)
@@ -22,13 +25,22 @@ _NOTHING = Swept(0, 0)
 InThread = Callable[[Callable[[], object]], Awaitable[object]]
 
 
+class Daily(Protocol):
+    """What is done once a day."""
+
+    def run(self) -> Path | None:
+        """The file that was made, if it was time. Raises: StorageFull."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Background:
-    """`refreshing` is every process's own; `sweeper` is None where a process does nothing for all."""
+    """`refreshing` is every process's own; `sweeper` and `backup` are None where a process does nothing for all."""
 
     refreshing: Sequence[Callable[[], object]]
     sweeper: Sweeper | None
     pause: timedelta
+    backup: Daily | None = None
 
     async def run(self, in_thread: InThread) -> None:
         """Round after round, until cancelled."""
@@ -38,7 +50,7 @@ class Background:
 
     def once(self) -> None:
         """A round; what fails is told, and tried again with the next."""
-        for work in (*self.refreshing, self.sweep):
+        for work in (*self.refreshing, self.sweep, self.back_up):
             try:
                 work()
             except Exception:
@@ -56,3 +68,15 @@ class Background:
             return
         if swept != _NOTHING:
             _log.info("swept", sessions=swept.sessions, objects=swept.objects)
+
+    def back_up(self) -> None:
+        """The facts, once a day, where nobody else does it by then."""
+        if self.backup is None:
+            return
+        try:
+            made = self.backup.run()
+        except StorageFull:
+            _log.error("no room for the daily backup of the database")
+            return
+        if made is not None:
+            _log.info("backed up the database", file=str(made))

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import click
 
+from registry.cli_backup import backup, restore
+from registry.cli_fsck import fsck_command
 from registry.cli_import import import_command
 from registry.cli_options import SETTINGS_EPILOG, config_option, load, prepare, refuse, saying_why, settings_options
 from registry.config import Settings, gather, variable
@@ -26,7 +28,10 @@ def main() -> None:
     """Entrepot keeps container images and serves them to docker, podman and every other OCI client."""
 
 
+main.add_command(backup)
+main.add_command(fsck_command)
 main.add_command(import_command)
+main.add_command(restore)
 
 
 @main.command(epilog=SETTINGS_EPILOG)

@@ -73,6 +73,7 @@ def refuse(problems: Sequence[str], status: int) -> NoReturn:
 def saying_why(what: str) -> Iterator[None]:
     """What an operator can repair is told in a line; anything else is a defect and keeps its traceback."""
     from registry.auth.key_file import KeyFileError, UnreadableKey
+    from registry.core.restoring import RestoreUnfinished
     from registry.metadata.migrate import SchemaUnknown
     from registry.oci.errors import RegistryError
     from registry.storage.layout import InstanceMismatch, LayoutInvalid
@@ -81,7 +82,7 @@ def saying_why(what: str) -> Iterator[None]:
         yield
     except OSError as wrong:
         refuse([f"{wrong.filename or what}: {(wrong.strerror or str(wrong)).lower()}"], 1)
-    except (InstanceMismatch, KeyFileError, LayoutInvalid, SchemaUnknown, UnreadableKey) as wrong:
+    except (InstanceMismatch, KeyFileError, LayoutInvalid, RestoreUnfinished, SchemaUnknown, UnreadableKey) as wrong:
         refuse([str(wrong)], 1)
     except RegistryError as wrong:
         reason = ", ".join(f"{name}: {value}" for name, value in wrong.detail.items())

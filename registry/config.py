@@ -172,7 +172,10 @@ class Settings:
     sparse: bool = _setting(BOOLEAN, "false", "accept manifests whose blobs or manifests were not pushed yet")
     manifest_limit: int = _setting(SIZE, "4MiB", "the largest manifest accepted", least="64KiB", most="64MiB")
     upload_memory: int = _setting(
-        SIZE, "32MiB", "memory of one worker for request bodies on their way to the disk", least="4MiB"
+        SIZE,
+        "32MiB",
+        "memory of one worker for request bodies on their way to the disk, and as much again for parts of S3",
+        least="4MiB",
     )
     upload_expiry: timedelta = _setting(
         DURATION, "1d", "an upload session that is idle for longer is forgotten", least="1s"
@@ -186,6 +189,9 @@ class Settings:
     )
     sweep_interval: timedelta = _setting(
         DURATION, "1m", "the pause between two rounds of background work", least="100ms"
+    )
+    backup_keep: int = _setting(
+        INTEGER, "7", "daily copies of an SQLite database that `data` keeps; 0 makes none", least="0", most="3650"
     )
     header_timeout: timedelta = _setting(
         DURATION, "30s", "how long a client may take to send the head of a request", least="1s"

@@ -6,23 +6,28 @@ function may be run again from the start when the database asks for it, so it do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, TypeVar
 
 from registry.core.facts import Credential, HashState, ObjectKey, Referrer, StoredBlob, StoredManifest
+from registry.core.fsck_facts import Held
 from registry.core.nouns import (
     Accounts,
     Blobs,
+    Inventory,
     Journal,
     Leases,
     Links,
     Manifests,
     Objects,
+    Remedies,
     Repositories,
+    Settings,
     Tags,
     Uploads,
+    Usage,
 )
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName, Tag
@@ -70,6 +75,14 @@ class Transaction(Protocol):
     def journal(self) -> Journal: ...
     @property
     def leases(self) -> Leases: ...
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def inventory(self) -> Inventory: ...
+    @property
+    def remedies(self) -> Remedies: ...
+    @property
+    def usage(self) -> Usage: ...
 
 
 class Reader(Protocol):
@@ -198,6 +211,30 @@ class ObjectStore(Protocol):
 
     def delete(self, keys: Iterable[ObjectKey]) -> None:
         """Forget the objects, and whatever was begun under their keys; those that are not there are no error."""
+        ...
+
+
+class StoreInventory(Protocol):
+    """What a store holds, whoever knows of it: for who compares it with the rows."""
+
+    def pages(self) -> Iterator[Sequence[Held]]:
+        """Everything, at most 1000 at a time; of what comes or goes meanwhile, some."""
+        ...
+
+    def holds(self, held: Held) -> bool:
+        """Whether it is still there."""
+        ...
+
+    def is_needed(self, held: Held, stored: str) -> bool:
+        """Whether a session for this key, open with the store's note `stored`, may go on with it or ends with it."""
+        ...
+
+    def keep(self, key: ObjectKey) -> None:
+        """Make an object survive a power cut, whoever wrote it. Raises: ObjectLost."""
+        ...
+
+    def abort(self, held: Held) -> None:
+        """Give back what was sent to one multipart upload; nobody completes it any more."""
         ...
 
 

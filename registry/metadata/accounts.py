@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from registry.core.facts import Caller, Credential
 from registry.metadata.instants import to_micros
 from registry.metadata.moment import Moment
-from registry.metadata.schema import credential, generation, principal, setting, signing_key
+from registry.metadata.schema import credential, generation, principal, signing_key
 from registry.metadata.statements import Row
 
 _PRINCIPAL: Final = sa.select(principal.c.id, principal.c.name, principal.c.is_admin, principal.c.kind).where(
@@ -54,8 +54,6 @@ _BUMP: Final = (
     .values(name=p("name"), value=1)
     .on_conflict_do_update(index_elements=["name"], set_={"value": generation.c.value + 1})
 )
-_SETTING: Final = sa.select(setting.c.value).where(setting.c.name == p("name"))
-_ADD_SETTING: Final = insert(setting).values(name=p("name"), value=p("value")).on_conflict_do_nothing()
 
 
 def as_credential(row: Row) -> Credential:
@@ -117,8 +115,3 @@ class Accounts:
         """Publish a key; those that no living token was signed with go."""
         self._moment.run(_DROP_KEYS, now=self._moment.micros)
         self._moment.run(_ADD_KEY, kid=kid, sealed=sealed, created_at=to_micros(created), expires_at=to_micros(expires))
-
-    def setting(self, name: str, initial: str) -> str:
-        """A value that the database keeps for all workers; `initial` is kept if there is none."""
-        self._moment.run(_ADD_SETTING, name=name, value=initial)
-        return str(self._moment.run(_SETTING, name=name)[0][0])

@@ -75,7 +75,7 @@ def _begin(connection: sa.Connection) -> None:
 
 def _begin_snapshot(reading: sa.Connection) -> None:
     if reading.dialect.name == "postgresql":
-        reading.execution_options(isolation_level="REPEATABLE READ")
+        reading.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     # The snapshot is the first read's.
     _revision(reading)
 

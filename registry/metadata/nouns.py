@@ -7,16 +7,20 @@ from datetime import datetime
 from registry.metadata.accounts import Accounts
 from registry.metadata.blobs import Blobs
 from registry.metadata.instants import from_micros
+from registry.metadata.inventory import Inventory
 from registry.metadata.journal import Journal
 from registry.metadata.leases import Leases
 from registry.metadata.links import Links
 from registry.metadata.manifests import Manifests
 from registry.metadata.moment import Moment
 from registry.metadata.objects import Objects
+from registry.metadata.remedies import Remedies
 from registry.metadata.repositories import Repositories
+from registry.metadata.settings import Settings
 from registry.metadata.statements import Runs
 from registry.metadata.tags import Tags
 from registry.metadata.uploads import Uploads
+from registry.metadata.usage import Usage
 
 
 class SqlTransaction:
@@ -26,14 +30,18 @@ class SqlTransaction:
         moment = self._moment = Moment(connection)
         self.accounts = Accounts(moment)
         self.blobs = Blobs(moment)
+        self.inventory = Inventory(moment)
         self.journal = Journal(moment)
         self.leases = Leases(moment)
         self.links = Links(moment)
         self.manifests = Manifests(moment)
         self.objects = Objects(moment)
+        self.remedies = Remedies(moment)
         self.repositories = Repositories(moment)
+        self.settings = Settings(moment)
         self.tags = Tags(moment)
         self.uploads = Uploads(moment)
+        self.usage = Usage(moment)
 
     def begin(self, micros: int) -> None:
         """A new transaction begins, at this instant."""

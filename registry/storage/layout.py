@@ -36,10 +36,11 @@ from registry.storage.durable import make_folder, replace_file
 VERSION: Final = 1
 BLOBS: Final = "blobs"
 LAYOUT_FILE: Final = "layout.json"
-_UPLOADS: Final = "uploads"
+UPLOADS: Final = "uploads"
 _REST: Final = r"[0-9a-f]{6}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _KEY: Final = re.compile(rf"{BLOBS}/([0-9a-f]{{2}})/\1{_REST}")
-_TAILS: Final = re.compile(rf"{_UPLOADS}/[0-9a-f]{{2}}{_REST}/")
+_TAILS: Final = re.compile(rf"{UPLOADS}/[0-9a-f]{{2}}{_REST}/")
+_TAIL: Final = re.compile(rf"{UPLOADS}/(([0-9a-f]{{2}}){_REST})/[^/]+")
 
 
 class KeyInvalid(ValueError):
@@ -69,7 +70,7 @@ def object_path(key: ObjectKey) -> str:
 
 def tails_of(key: ObjectKey) -> ObjectKey:
     """What the names of the tails of this object's upload session begin with. Raises: KeyInvalid."""
-    return ObjectKey(f"{_UPLOADS}/{object_path(key).rpartition('/')[2]}/")
+    return ObjectKey(f"{UPLOADS}/{object_path(key).rpartition('/')[2]}/")
 
 
 def new_tail(key: ObjectKey) -> str:
@@ -80,6 +81,17 @@ def new_tail(key: ObjectKey) -> str:
 def is_tails(key: ObjectKey) -> bool:
     """Whether this names all the tails of a session, and nothing else."""
     return _TAILS.fullmatch(key.text) is not None
+
+
+def is_key(name: str) -> bool:
+    """Whether what lies there is an object, by its name."""
+    return _KEY.fullmatch(name) is not None
+
+
+def key_of_tail(name: str) -> ObjectKey | None:
+    """The object to whose upload session this tail belongs; None when it is no tail."""
+    found = _TAIL.fullmatch(name)
+    return ObjectKey(f"{BLOBS}/{found[2]}/{found[1]}") if found else None
 
 
 @dataclass(frozen=True, slots=True)

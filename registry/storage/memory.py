@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from threading import Lock
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from registry.core.facts import ObjectKey
+from registry.core.fsck_facts import Held, HeldKind
 from registry.core.ports import ObjectLost
 from registry.storage.layout import object_path
+
+_PAGE: Final = 1000
 
 
 class _Object:
     def __init__(self) -> None:
         self.content = bytearray()
+        self.changed = datetime.now(UTC)
         self.lock = Lock()
 
 
@@ -64,11 +70,40 @@ class MemoryStore:
         for path in [object_path(key) for key in keys]:
             self._objects.pop(path, None)
 
+    # `StoreInventory`
+
+    def pages(self) -> Iterator[Sequence[Held]]:
+        """See the port."""
+        found = iter(list(self._objects.items()))
+        while page := [_held(*each) for each in itertools.islice(found, _PAGE)]:
+            yield page
+
+    def holds(self, held: Held) -> bool:
+        """See the port."""
+        return held.name in self._objects
+
+    def is_needed(self, held: Held, stored: str) -> bool:
+        """See the port: here a session has its object and nothing else."""
+        del held, stored
+        return True
+
+    def keep(self, key: ObjectKey) -> None:
+        """See the port: there is no power cut to survive. Raises: ObjectLost."""
+        self._get(key)
+
+    def abort(self, held: Held) -> None:
+        """See the port: there are no multipart uploads."""
+
     def _get(self, key: ObjectKey) -> _Object:
         found = self._objects.get(object_path(key))
         if found is None:
             raise ObjectLost(str(key))
         return found
+
+
+def _held(path: str, found: _Object) -> Held:
+    key = ObjectKey(path)
+    return Held(HeldKind.OBJECT, path, len(found.content), found.changed, key, key)
 
 
 class MemoryReceiver:
@@ -91,6 +126,7 @@ class MemoryReceiver:
             is_mine = self._still_mine()
             if is_mine:
                 self._target.content += b"".join(chunks)
+                self._target.changed = datetime.now(UTC)
                 self._size = len(self._target.content)
             return is_mine
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from threading import BoundedSemaphore
 from typing import Any, Final
 
@@ -81,20 +82,31 @@ class Bucket:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys that begin so."""
+        return (key for page in self.listing(prefix) for key, _, _ in page)
+
+    def listing(self, prefix: str) -> Iterator[list[tuple[str, int, datetime]]]:
+        """The keys that begin so, with size and last change, a thousand at a time."""
         for page in self._pages("list_objects_v2", prefix):
-            for each in page.get("Contents", ()):
-                yield str(each["Key"])[len(self._settings.prefix) :]
+            yield [
+                (self._ours(each), int(each.get("Size", 0)), each["LastModified"]) for each in page.get("Contents", ())
+            ]
+
+    def multipart_listing(self, prefix: str) -> Iterator[list[tuple[str, str, datetime]]]:
+        """The multipart uploads under way for keys that begin so: key, id, when each was begun."""
+        for page in self._pages("list_multipart_uploads", prefix):
+            yield [(self._ours(each), str(each["UploadId"]), each["Initiated"]) for each in page.get("Uploads", ())]
 
     def uploads(self, key: str) -> list[str]:
         """The multipart uploads under way for exactly this key."""
-        pages = self._pages("list_multipart_uploads", key)
-        full = self._settings.prefix + key
-        return [str(each["UploadId"]) for page in pages for each in page.get("Uploads", ()) if each["Key"] == full]
+        return [upload for page in self.multipart_listing(key) for found, upload, _ in page if found == key]
 
     @property
     def encryption(self) -> dict[str, str]:
         """What a multipart upload is begun with."""
         return self._settings.encryption
+
+    def _ours(self, listed: Mapping[str, Any]) -> str:
+        return str(listed["Key"])[len(self._settings.prefix) :]
 
     def _pages(self, verb: str, prefix: str) -> Iterator[dict[str, Any]]:
         paginator = self._client.get_paginator(verb)

@@ -15,7 +15,13 @@ HOMES = {
     "asyncpg": {"registry.metadata"},
     "boto3": {"registry.storage"},
     "botocore": {"registry.storage"},
-    "click": {"registry.cli", "registry.cli_import", "registry.cli_options"},
+    "click": {
+        "registry.cli",
+        "registry.cli_backup",
+        "registry.cli_fsck",
+        "registry.cli_import",
+        "registry.cli_options",
+    },
     "cryptography": {"registry.auth"},
     "httptools": {"registry.server"},
     "jinja2": {"registry.web"},
@@ -27,6 +33,7 @@ HOMES = {
     "sqlalchemy": {"registry.metadata"},
     "starlette": {"registry.api", "registry.application", "registry.web"},
     "structlog": {"registry.api", "registry.background", "registry.log"},
+    "urllib3": {"registry.client"},
     "uvicorn": {"registry.server"},
 }
 # Needed at run time, and never imported by us: passlib's argon2id, and the event loop that uvicorn is told to use.

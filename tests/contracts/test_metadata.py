@@ -93,7 +93,7 @@ def test_an_account_is_found_by_its_name(metadata: Metadata, alice: Caller) -> N
 
 
 def test_a_setting_keeps_its_first_value(metadata: Metadata) -> None:
-    assert metadata.transact(lambda tx: [tx.accounts.setting("instance", each) for each in ("a", "b")]) == ["a", "a"]
+    assert metadata.transact(lambda tx: [tx.settings.get_or_put("instance", each) for each in ("a", "b")]) == ["a", "a"]
 
 
 def test_signing_keys_come_oldest_first_and_the_dead_ones_go(metadata: Metadata) -> None:

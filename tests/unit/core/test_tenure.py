@@ -18,7 +18,7 @@ def tenure(house: House, holder: str) -> Tenure:
 
 
 def setting(house: House, name: str) -> str:
-    return house.metadata.transact(lambda tx: tx.accounts.setting(name, "absent"))
+    return house.metadata.transact(lambda tx: tx.settings.get_or_put(name, "absent"))
 
 
 def test_who_comes_second_has_to_wait_for_the_end_of_the_lease(house: House, clock: Clock) -> None:
@@ -48,7 +48,7 @@ def test_who_lost_the_lease_changes_nothing_any_more(house: House, clock: Clock)
     clock.turn(SPAN)
     assert tenure(house, "b").take() is not None
     with pytest.raises(TenureLost):
-        ours.transact(fence, lambda tx: tx.accounts.setting("too late", "kept"))
+        ours.transact(fence, lambda tx: tx.settings.get_or_put("too late", "kept"))
     assert setting(house, "too late") == "absent"
 
 

@@ -45,7 +45,7 @@ def names(url: str) -> set[str]:
 
 
 def keep(name: str) -> Callable[[SqlTransaction], str]:
-    return lambda tx: tx.accounts.setting(name, name)
+    return lambda tx: tx.settings.get_or_put(name, name)
 
 
 def failing_first(error: Exception, times: int = 1) -> tuple[Callable[[SqlTransaction], int], list[int]]:
@@ -54,7 +54,7 @@ def failing_first(error: Exception, times: int = 1) -> tuple[Callable[[SqlTransa
 
     def work(tx: SqlTransaction) -> int:
         runs.append(len(runs))
-        tx.accounts.setting(f"run {len(runs)}", "")
+        tx.settings.get_or_put(f"run {len(runs)}", "")
         if len(runs) <= times:
             raise error
         return len(runs)
@@ -75,7 +75,7 @@ def test_a_work_is_committed_and_a_refusal_is_not(metadata: PostgresMetadata, ur
 
 def test_an_interrupt_leaves_no_transaction_open(metadata: PostgresMetadata, url: str) -> None:
     def interrupted(tx: SqlTransaction) -> None:
-        tx.accounts.setting("interrupted", "")
+        tx.settings.get_or_put("interrupted", "")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -86,7 +86,7 @@ def test_an_interrupt_leaves_no_transaction_open(metadata: PostgresMetadata, url
 
 def test_an_error_that_a_work_passes_over_is_no_commit(metadata: PostgresMetadata, url: str) -> None:
     def careless(tx: SqlTransaction) -> None:
-        tx.accounts.setting("lost", "")
+        tx.settings.get_or_put("lost", "")
         with pytest.raises(errors.UniqueViolation):
             [tx.accounts.add("alice", "user") for _ in range(2)]
 
@@ -133,7 +133,7 @@ def test_who_has_charged_its_project_makes_nobody_wait_who_charges_it_too(metada
 def test_without_prepared_statements_none_is_kept(url: str) -> None:
     def prepared(tx: SqlTransaction) -> int:
         for number in range(20):
-            tx.accounts.setting("same", str(number))
+            tx.settings.get_or_put("same", str(number))
         session = tx._moment.run.__self__  # type: ignore[attr-defined] # a bound method
         row = session._cursor.execute("SELECT count(*) FROM pg_prepared_statements").fetchone()
         return int(row[0])
@@ -176,10 +176,10 @@ def test_a_connection_that_is_cut_in_the_middle_is_replaced_and_the_work_run_aga
 
     def work(tx: SqlTransaction) -> str:
         runs.append(1)
-        tx.accounts.setting(f"run {len(runs)}", "")
+        tx.settings.get_or_put(f"run {len(runs)}", "")
         if len(runs) == 1:
             assert cut(url) >= 1
-        return tx.accounts.setting("last", "value")
+        return tx.settings.get_or_put("last", "value")
 
     assert metadata.transact(work) == "value"
     assert names(url) == {"run 2", "last"}

@@ -37,7 +37,7 @@ def counted() -> tuple[Callable[[SqlTransaction], int], list[int]]:
 
     def work(tx: SqlTransaction) -> int:
         runs.append(len(runs) + 1)
-        tx.accounts.setting(f"run {len(runs)}", "")
+        tx.settings.get_or_put(f"run {len(runs)}", "")
         return len(runs)
 
     return work, runs

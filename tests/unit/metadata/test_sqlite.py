@@ -33,7 +33,7 @@ def statements(metadata: SqliteMetadata) -> list[str]:
 
 
 def setting(metadata: SqliteMetadata, name: str, value: str = "value") -> str:
-    return metadata.transact(lambda tx: tx.accounts.setting(name, value))
+    return metadata.transact(lambda tx: tx.settings.get_or_put(name, value))
 
 
 def names(database: Path) -> set[str]:
@@ -76,7 +76,7 @@ class Crowd:
 
 
 def keep(name: str) -> Callable[[SqlTransaction], object]:
-    return lambda tx: tx.accounts.setting(name, name)
+    return lambda tx: tx.settings.get_or_put(name, name)
 
 
 # Together
@@ -94,7 +94,7 @@ def test_writers_that_wait_share_one_commit_and_each_gets_its_own_answer(
 
 def test_an_error_undoes_only_the_work_that_raised_it(metadata: SqliteMetadata, database: Path) -> None:
     def fail(tx: SqlTransaction) -> None:
-        tx.accounts.setting("undone", "")
+        tx.settings.get_or_put("undone", "")
         raise ManifestUnknown(reference="x")
 
     answers = Crowd(metadata).write([keep("first"), fail, keep("last")])
@@ -201,7 +201,7 @@ def test_what_was_answered_is_committed_and_what_was_refused_is_not(metadata: Sq
     setting(metadata, "kept")
 
     def refused(tx: SqlTransaction) -> None:
-        tx.accounts.setting("refused", "")
+        tx.settings.get_or_put("refused", "")
         raise LookupError
 
     with pytest.raises(LookupError):
@@ -217,7 +217,7 @@ def test_a_transaction_begins_before_its_first_read(metadata: SqliteMetadata, st
 
 def test_an_interrupt_leaves_no_transaction_open(metadata: SqliteMetadata, database: Path) -> None:
     def interrupted(tx: SqlTransaction) -> None:
-        tx.accounts.setting("interrupted", "")
+        tx.settings.get_or_put("interrupted", "")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -275,7 +275,7 @@ def test_each_statement_of_one_observation_sees_what_another_process_has_committ
 
 def test_an_observer_cannot_write(metadata: SqliteMetadata) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        metadata.observe(lambda tx: tx.accounts.setting("x", "y"))
+        metadata.observe(lambda tx: tx.settings.get_or_put("x", "y"))
 
 
 def test_a_reader_leaves_nothing_open_that_holds_the_log(metadata: SqliteMetadata, database: Path) -> None:
