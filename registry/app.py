@@ -241,6 +241,7 @@ def _s3_settings(settings: Settings) -> S3Settings:
         memory=settings.upload_memory,
         folder=settings.data,
         concurrency=settings.s3_connections,
+        readers=settings.s3_readers,
         redirect=settings.s3_redirect,
         redirect_lifetime=settings.s3_redirect_lifetime,
     )

@@ -135,7 +135,15 @@ def db() -> None:
 
 @db.command()
 @settings_options("data")
-@click.option("--to", "target", required=True, metavar="URL", help="a PostgreSQL URL, or the path of an SQLite file")
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    metavar="URL",
+    envvar="ENTREPOT_COPY_TO",
+    show_envvar=True,
+    help="a PostgreSQL URL, or the path of an SQLite file; a password in it is safer in the environment",
+)
 @config_option
 def copy(file: Path | None, target: str, **arguments: object) -> None:
     """Copy every fact into another database, which must be empty, and compare.

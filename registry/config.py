@@ -143,6 +143,9 @@ class Settings:
     s3_connections: int = _setting(
         INTEGER, "8", "requests of one worker to the store at once, for each kind of work", least="1", most="256"
     )
+    s3_readers: int = _setting(
+        INTEGER, "64", "blobs that one worker passes through at once; more wait a while", least="1", most="4096"
+    )
     key_file: Path | None = _setting(
         optional(PATH),
         "",

@@ -205,3 +205,10 @@ def test_the_database_is_copied_into_an_empty_one_and_into_no_other(tmp_path: Pa
         database.execute("INSERT INTO setting (name, value) VALUES ('there', 'already')")
     refused = CliRunner().invoke(main, ["db", "copy", "--data", str(data), "--to", str(target)])
     assert (refused.exit_code, refused.stderr) == (1, "error: the target is not empty: there are rows in setting\n")
+
+
+def test_the_database_to_copy_into_may_be_named_where_nobody_sees_it(tmp_path: Path) -> None:
+    data, target = tmp_path / "data", tmp_path / "copy.db"
+    assert CliRunner().invoke(main, ["migrate", "--data", str(data)]).exit_code == 0
+    copied = CliRunner().invoke(main, ["db", "copy", "--data", str(data)], env={"ENTREPOT_COPY_TO": str(target)})
+    assert (copied.exit_code, target.exists()) == (0, True)
