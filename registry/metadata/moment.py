@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from registry.metadata.statements import Row, Runs, Statement
 
 
 class Moment:
-    """One connection at one instant, in microseconds."""
+    """One connection at one instant."""
 
-    __slots__ = ("micros", "run", "run_many")
+    __slots__ = ("_instant", "run", "run_many")
 
     def __init__(self, connection: Runs) -> None:
         self.run = connection.run
         self.run_many = connection.run_many
-        self.micros = 0
+        self._instant: int | Callable[[], int] = 0
+
+    @property
+    def micros(self) -> int:
+        """The instant, in microseconds."""
+        if not isinstance(self._instant, int):
+            self._instant = self._instant()
+        return self._instant
+
+    def begin(self, instant: int | Callable[[], int]) -> None:
+        """From now on it is this one; whoever does not need it has no clock asked."""
+        self._instant = instant
 
     def first(self, statement: Statement, /, **values: object) -> Row | None:
         """The first row, or None."""

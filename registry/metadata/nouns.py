@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from registry.metadata.accounts import Accounts
@@ -43,9 +44,9 @@ class SqlTransaction:
         self.uploads = Uploads(moment)
         self.usage = Usage(moment)
 
-    def begin(self, micros: int) -> None:
-        """A new transaction begins, at this instant."""
-        self._moment.micros = micros
+    def begin(self, instant: int | Callable[[], int]) -> None:
+        """A new transaction begins, at this instant in microseconds, or at the one that a clock tells when asked."""
+        self._moment.begin(instant)
 
     @property
     def now(self) -> datetime:

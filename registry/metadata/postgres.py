@@ -129,7 +129,8 @@ class PostgresMetadata:
         def look(ends: float) -> T:
             with self._connection(ends) as driver:
                 transaction = SqlTransaction(Observation(driver))
-                transaction.begin(_told(driver.execute(_CLOCK, prepare=False))[0])
+                # Mostly nobody asks, and it would be a journey of its own.
+                transaction.begin(lambda: int(_told(driver.execute(_CLOCK, prepare=False))[0]))
                 return work(transaction)
 
         return self._insist(look)
