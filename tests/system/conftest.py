@@ -22,13 +22,13 @@ from tests.support.replicas import store_settings
 from tests.support.s3 import s3_server
 from tests.support.server import RunningServer, Setting
 from tests.system.command import Command
+from tests.system.deployments import DEPLOYMENTS
 from tests.system.dockerd import DaemonDidNotStart, Dockerd, private_dockerd
 from tests.system.reading import Registry
 from tests.system.require import require, require_programs, require_root
 
 HERE = Path(__file__).parent
 AS_ROOT = {"dockerd", "store", "disk"}
-DEPLOYMENTS = ("SQLite and folder", "SQLite and S3", "PostgreSQL and folder", "PostgreSQL and S3")
 
 __all__ = ["pytest_runtest_makereport", "pytest_runtest_setup", "s3_server"]
 

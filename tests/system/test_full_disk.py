@@ -14,6 +14,7 @@ from tests.support.layout import write_layout
 from tests.support.server import RunningServer
 from tests.system.command import Command
 from tests.system.conversation import Address, Answer, Upload, address_of, ask, get_blob, push_blob, sha256
+from tests.system.deployments import elsewhere
 from tests.system.require import require, require_root
 from tests.system.waiting import eventually
 
@@ -77,6 +78,7 @@ def test_uploads_that_fill_the_disk_together_all_give_back_what_they_took(crowde
     push_blob(address, NAME, data)
 
 
+@elsewhere
 def test_skopeo_is_told_that_the_disk_is_full(skopeo: Command, crowded: RunningServer, tmp_path: Path) -> None:
     layout = write_layout(tmp_path / "in", {"1": tiny_image(NAME, layer_size=80 * MEBIBYTE)})
     target = f"docker://{crowded.host}/{NAME}:1"

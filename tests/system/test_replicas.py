@@ -21,6 +21,7 @@ from tests.support.server import RunningServer
 from tests.system.balancer import balancing
 from tests.system.command import Command
 from tests.system.crowd import Crowd, Fleet
+from tests.system.deployments import elsewhere
 from tests.system.docker_images import build, layer, pull_anew, push
 from tests.system.processes import Process, processes_of
 from tests.system.waiting import eventually
@@ -39,6 +40,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server) -> Iter
         yield Fleet(servers, host)
 
 
+@elsewhere
 def test_docker_pushes_twenty_layers_to_whoever_has_the_turn(docker: Command, fleet: Fleet, repository: str) -> None:
     name = f"{fleet.host}/{repository}:1"
     made = build(docker, name, *(layer(f"{repository}/{number}") for number in range(20)))
@@ -46,6 +48,7 @@ def test_docker_pushes_twenty_layers_to_whoever_has_the_turn(docker: Command, fl
     assert pull_anew(docker, name) == made
 
 
+@elsewhere
 def test_docker_follows_a_redirect_to_the_store(
     docker: Command, tmp_path: Path, s3_server: S3Server, repository: str
 ) -> None:

@@ -14,6 +14,7 @@ from tests.support.layout import contents, read_layout, write_layout
 from tests.support.server import RunningServer
 from tests.support.tls import Certificate
 from tests.system.command import Command
+from tests.system.deployments import elsewhere
 from tests.system.docker_images import build, layer, pull_anew, push
 from tests.system.dockerd import Dockerd
 from tests.system.reading import Registry
@@ -73,6 +74,7 @@ def test_docker_is_refused_over_tls_without_login(
     assert "unauthorized" in said or "denied" in said
 
 
+@elsewhere
 def test_skopeo_copies_in_and_out_over_tls(
     skopeo: Command, secure: Registry, repository: str, authority_folder: str, tmp_path: Path
 ) -> None:
@@ -85,6 +87,7 @@ def test_skopeo_copies_in_and_out_over_tls(
     assert secure.contents(repository, "1") == contents(image) == read_layout(tmp_path / "out")
 
 
+@elsewhere
 def test_podman_pulls_over_tls(
     podman: Command, skopeo: Command, secure: Registry, repository: str, authority_folder: str, tmp_path: Path
 ) -> None:
