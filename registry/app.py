@@ -28,7 +28,7 @@ from registry.auth.passwords import Passwords
 from registry.background import Background
 from registry.config import Settings
 from registry.core.accounts import settle
-from registry.core.ports import ObjectStore, StoreInventory
+from registry.core.ports import ObjectStore, StoreInventory, Transaction
 from registry.core.restoring import refuse_unfinished
 from registry.core.sweep import Sweeper
 from registry.core.tenure import Tenure
@@ -66,8 +66,7 @@ def prepare(settings: Settings) -> Prepared:
     migrate(settings)
     metadata = _open_metadata(settings)
     try:
-        metadata.observe(refuse_unfinished)
-        instance = metadata.transact(lambda tx: tx.settings.get_or_put("instance", str(uuid.uuid4())))
+        instance = metadata.transact(_instance)
         match_instance(settings, instance)
         password = settings.admin_password or passwords.generate()
         _, is_new = settle(metadata, lambda: Passwords().hash(password))
@@ -75,6 +74,14 @@ def prepare(settings: Settings) -> Prepared:
     finally:
         metadata.close()
     return Prepared(password if is_new and settings.admin_password is None and not settings.open else None)
+
+
+def _instance(tx: Transaction) -> str:
+    """Whose facts these are. Raises: RestoreUnfinished."""
+    instance = tx.settings.get_or_put("instance", str(uuid.uuid4()))
+    # Not earlier: a restore that was putting its facts there has been waited for in the line above.
+    refuse_unfinished(tx)
+    return instance
 
 
 def copy_database(settings: Settings, target: str, tell: Callable[[str, int], None]) -> int:

@@ -101,6 +101,9 @@ def _back_up(settings: Settings, folder: Path, *, keep: bool, with_key: bool) ->
 
     database = app.database(settings)
     check_current(database)
+    if not app.has_layout(settings):
+        # Of a mistyped store all objects would be missing, and the backup before this one would give way to that.
+        refuse(["no registry has ever used this store: is it the right one?"], 1)
     key = (settings.key_file or settings.data / "key").read_bytes() if with_key else None
     with ExitStack() as stack:
         metadata, store = stack.enter_context(app.opened(settings))
@@ -132,9 +135,10 @@ def _restore(settings: Settings, path: Path, *, database_only: bool) -> Report:
         is_resumed = is_begun(source, database, database_only=database_only)
         with closing(Snapshot(working)) as facts:
             app.match_instance(settings, facts.instance)
+        # First: once the facts alone are there, nobody may begin again.
+        put_key(source, settings.key_file or settings.data / "key")
         if not is_resumed:
             put_facts(source, working, database, database_only=database_only)
-        put_key(source, settings.key_file or settings.data / "key")
         facts = stack.enter_context(closing(Snapshot(working)))
         if database_only or source.folder is None:
             return Report(facts.instance, source.at, facts.counts())

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from registry.backup.hold import Hold, renewed
 from registry.core.tenure import Tenure
 from registry.metadata import facts_file
 from registry.oci.errors import StorageFull
@@ -34,7 +36,7 @@ class DailyFacts:
         self._not_before: datetime | None = None
 
     def run(self) -> Path | None:
-        """The file, when one was made. Raises: StorageFull, FactsDamaged."""
+        """The file, when one was made. Raises: StorageFull, FactsDamaged, TenureLost."""
         now = self._clock()
         target = self._folder / f"registry-{now:%Y-%m-%d}.db"
         if target.exists() or (self._not_before is not None and now < self._not_before):
@@ -42,27 +44,36 @@ class DailyFacts:
         fence = self._tenure.take()
         if fence is None:
             return None
-        try:
+        # A large database takes longer than a lease.
+        with renewed(self._tenure, fence) as hold:
             # Another process may have been quicker.
-            return None if target.exists() else self._made(target, now)
-        finally:
-            self._tenure.release(fence)
+            return None if target.exists() else self._made(target, now, hold)
 
-    def _made(self, target: Path, now: datetime) -> Path:
+    def _made(self, target: Path, now: datetime, hold: Hold) -> Path:
         self._not_before = now + _RESPITE
         make_folder(self._folder)
         for draft in self._folder.glob(".registry-*"):
             draft.unlink()
         self._refuse_narrow()
-        draft = target.with_name(f".{target.name}")
-        facts_file.vacuum(self._database, draft)
-        sync_file(draft)
-        draft.rename(target)
+        # A name of its own: whoever slept through its lease neither takes another's half for its whole nor removes it.
+        draft = self._folder / f".registry-{uuid.uuid4()}.db"
+        try:
+            facts_file.vacuum(self._database, draft)
+            sync_file(draft)
+            hold.confirm()
+            draft.rename(target)
+        finally:
+            facts_file.remove(draft)
         sync_folder(self._folder)
         self._not_before = None
-        for old in sorted(each for each in self._folder.iterdir() if _NAME.fullmatch(each.name))[: -self._keep]:
-            old.unlink()
+        self._remove_old(target)
         return target
+
+    def _remove_old(self, newest: Path) -> None:
+        """What a clock that was wrong has dated later than today is nobody's to count."""
+        dated = sorted(each for each in self._folder.iterdir() if _NAME.fullmatch(each.name))
+        for old in [each for each in dated if each <= newest][: -self._keep]:
+            old.unlink()
 
     def _refuse_narrow(self) -> None:
         """As much again is to stay free: pushes need it more. Raises: StorageFull."""

@@ -193,8 +193,11 @@ class BackupFolder:
         former = self.find()
         if former is not None and former.instance != instance:
             raise FolderUnfit(f"{self.root} holds a backup of instance {former.instance}, and this one is {instance}")
+        # Whoever wrote here first made the lock before all else: without it `blobs` and `key` are a registry's own.
+        is_begun = former is not None or (self.root / _LOCK).exists()
+        parts = {DOCUMENT, KEY, _LOCK, BLOBS} if is_begun else set()
         for name in sorted(each.name for each in self.root.iterdir()):
-            is_ours = name in {DOCUMENT, KEY, _LOCK, BLOBS, _NOT_OURS} or name.startswith(".") or _FACTS.fullmatch(name)
+            is_ours = name in {*parts, _NOT_OURS} or name.startswith(".") or (is_begun and _FACTS.fullmatch(name))
             if not is_ours:
                 raise FolderUnfit(f"{self.root} holds {name}, which is no part of a backup: give a folder of its own")
 

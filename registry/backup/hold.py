@@ -48,12 +48,23 @@ class Hold:
             except RegistryError:
                 # The lease outlasts this, or somebody takes it and it is lost.
                 continue
+            except BaseException:
+                # Nobody puts off its end any more, and whoever holds it is better told now than when all is done.
+                self._is_lost = True
+                raise
 
 
 @contextmanager
 def held(tenure: Tenure, waits: Callable[[], None]) -> Iterator[Hold]:
     """As soon as nobody else has the lease; `waits` is called once when somebody does."""
-    hold, stop = Hold(tenure, fence := _taken(tenure, waits)), threading.Event()
+    with renewed(tenure, _taken(tenure, waits)) as hold:
+        yield hold
+
+
+@contextmanager
+def renewed(tenure: Tenure, fence: int) -> Iterator[Hold]:
+    """The lease that was taken with this fence: its end is put off meanwhile, and it is given back."""
+    hold, stop = Hold(tenure, fence), threading.Event()
     keeper = threading.Thread(target=hold.keep, args=(stop,), name="lease", daemon=True)
     keeper.start()
     try:

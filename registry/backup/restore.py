@@ -148,12 +148,15 @@ class Restore:
     watcher: Watcher
 
     def run(self, facts: Snapshot, at: str) -> Report:
-        """Those that are there in their size are left as they are. Raises: StorageFull, Unavailable."""
+        """Those that are there in their size are left as they are.
+
+        Raises: StorageFull, Unavailable, NotRestorable; FileNotFoundError when the backup itself is gone.
+        """
         report = Report(facts.instance, at, facts.counts())
         self.watcher.begins(*facts.totals())
         crew = Crew(self.threads)
         lost: list[KeptObject] = []
-        for copied in crew.each(lambda kept: self._put(crew, kept), facts.objects(), _nothing_to_check):
+        for copied in crew.each(lambda kept: self._put(crew, kept), facts.objects(), self._check):
             report.count(copied)
             self.watcher.advances(copied.kept.size)
             if copied.broken is not None:
@@ -161,17 +164,30 @@ class Restore:
         self.metadata.transact(lambda tx: _finish(tx, lost))
         return report
 
+    def _is_on(self) -> bool:
+        return self.metadata.observe(lambda tx: tx.settings.find(RESTORING)) is not None
+
+    def _check(self) -> None:
+        """The registry may be served by now, where the same restore was begun once more and was quicker.
+
+        Raises: NotRestorable.
+        """
+        if not self._is_on():
+            raise NotRestorable("another run of this restore has come to its end: this one has nothing more to do")
+
     def _put(self, crew: Crew, kept: KeptObject) -> bool:
         size = self.store.size(kept.key)
         if size == kept.size:
             return False
         if size is not None:
             # Half of it, from a restore that was killed; or something else, which a bucket would refuse to replace.
+            self._check()
             self.store.delete([kept.key])
         with self._opened(kept) as stream:
             try:
                 self._receive(kept, crew.verified(stream, kept))
             except Damaged:
+                self._check()
                 self.store.delete([kept.key])
                 raise
         return True
@@ -180,19 +196,23 @@ class Restore:
         try:
             return self.folder.path(kept.key).open("rb")
         except FileNotFoundError:
+            if self.folder.find() is None:
+                # All of them are gone, with their disk: that is no damage, and the restore is to be gone on with.
+                raise
             raise Damaged("it is not in the backup") from None
 
     def _receive(self, kept: KeptObject, chunks: Iterator[bytes]) -> None:
-        # Nobody else writes to it: whoever serves is refused as long as `restoring` is there.
-        receiver = self.store.receive(kept.key, 0, "", _always)
-        assert receiver is not None  # noqa: S101  it is always ours
-        with receiver:
-            try:
-                for chunk in chunks:
-                    receiver.append([chunk])
-                receiver.seal()
-            except ObjectLost:
-                raise Damaged("the store did not keep it") from None
+        """Nobody else writes to it: whoever serves is refused as long as `restoring` is there."""
+        try:
+            receiver = self.store.receive(kept.key, 0, "", self._is_on)
+            if receiver is not None:
+                with receiver:
+                    if all(receiver.append([chunk]) for chunk in chunks) and receiver.seal():
+                        return
+        except ObjectLost:
+            # Not the backup's fault, so the object is not given up.
+            raise NotRestorable(f"the store did not keep {kept.key}: begin again, and alone") from None
+        raise NotRestorable(f"another run of this restore came to its end while this one was at {kept.key}")
 
 
 def _finish(tx: Transaction, lost: list[KeptObject]) -> None:
@@ -200,11 +220,3 @@ def _finish(tx: Transaction, lost: list[KeptObject]) -> None:
     for kept in lost:
         tx.blobs.mark_damaged(kept.digest, kept.key)
     tx.settings.remove(RESTORING)
-
-
-def _always() -> bool:
-    return True
-
-
-def _nothing_to_check() -> None:
-    pass

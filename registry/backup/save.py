@@ -34,7 +34,7 @@ class Backup:
     watcher: Watcher
 
     def run(self, hold: Hold, at: datetime, *, keep: bool = False) -> Report:
-        """With `keep`, what only earlier backups are made of stays.
+        """With `keep`, or with something broken, what only earlier backups are made of stays.
 
         Raises: TenureLost, StorageFull, Unavailable, FactsDamaged; whatever is raised, the backup before this one is
         still there.
@@ -48,7 +48,8 @@ class Backup:
                 whole = self._whole(facts, draft, report)
                 hold.confirm()
                 self.folder.finish(draft, whole, self.key)
-                if not keep:
+                # What is broken now, an earlier backup may have had whole under another key.
+                if not keep and not report.broken:
                     report.removed = self.folder.prune(whole, facts.keys)
         finally:
             facts_file.remove(draft)

@@ -1,13 +1,12 @@
 """What a database must be for facts to come back into it, and what the facts become before they do.
 
-Nothing that was under way when they were taken goes on: upload sessions end, and what they had written is doomed. The
+Nothing that was under way when they were taken goes on: upload sessions end, and what they had written is nobody's. The
 leases are free. And whoever restores leaves word of it.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -26,9 +25,12 @@ def settle(database: Path, settings: Mapping[str, str]) -> None:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("DELETE FROM reservation")
         connection.execute("DELETE FROM upload")
-        # Kept as rows and not forgotten: where the store is still the old one, they say what is to go from it.
-        now = time.time_ns() // 1000
-        connection.execute("UPDATE object SET state = 'doomed', changed_at = ? WHERE state = 'receiving'", [now])
+        # Forgotten and not doomed: where the store is still the old one, its session may have been committed after
+        # these facts were taken. So it is unknown to fsck, which adopts before it deletes.
+        connection.execute(
+            "DELETE FROM object WHERE state = 'receiving'"
+            " AND NOT EXISTS (SELECT 1 FROM blob WHERE blob.object_id = object.id)"
+        )
         connection.execute("UPDATE lease SET until = 0")
         connection.executemany(
             "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",

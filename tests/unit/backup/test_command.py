@@ -93,6 +93,32 @@ def test_the_key_file_comes_along_unless_it_is_left_out(data: Path, place: Path)
         assert (file.read_bytes() if file.exists() else None) == key
 
 
+def test_a_mistyped_store_is_not_backed_up_as_one_that_lost_everything(data: Path, place: Path) -> None:
+    entrepot("backup", place / "backup", data)
+    before = whole_in(place / "backup")
+    (data / "layout.json").unlink()
+    refused = entrepot("backup", place / "backup", data)
+    assert (refused.exit_code, refused.stderr) == (
+        1,
+        "error: no registry has ever used this store: is it the right one?\n",
+    )
+    assert not (data / "layout.json").exists()
+    assert whole_in(place / "backup") == before
+
+
+def test_a_restore_of_facts_that_is_killed_has_left_the_key_before_the_facts(
+    data: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        assert (place / "new/key").read_bytes() == KEY
+        raise KeyboardInterrupt
+
+    entrepot("backup", place / "backup", data)
+    monkeypatch.setattr("registry.backup.restore.put_facts", killed)
+    assert entrepot("restore", place / "backup", place / "new", "--database-only").exit_code == 1
+    assert (place / "new/key").exists()
+
+
 def test_an_interrupt_leaves_no_draft_and_gives_the_lease_back(
     house: House, data: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

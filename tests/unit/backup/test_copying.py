@@ -114,3 +114,14 @@ def test_a_failure_ends_what_is_under_way() -> None:
 
     with pytest.raises(StorageFull):
         list(crew.each(copy, objects, nothing))
+
+
+def test_what_has_no_end_is_not_read_to_it() -> None:
+    class Device(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return bytes(size or 0)
+
+    came: list[bytes] = []
+    with pytest.raises(Damaged, match="bytes instead of"):
+        came.extend(Crew(1).verified(Device(), kept()))
+    assert len(b"".join(came)) < len(CONTENT)

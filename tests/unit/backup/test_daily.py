@@ -13,7 +13,7 @@ import pytest
 
 from registry.background import Background
 from registry.backup.daily import DailyFacts
-from registry.core.tenure import Tenure
+from registry.core.tenure import Tenure, TenureLost
 from registry.metadata import facts_file
 from registry.oci.errors import StorageFull
 from tests.unit.core.house import APP, House
@@ -140,3 +140,32 @@ def test_a_round_of_background_work_makes_it_and_outlives_its_failure(
 
 def _refuse(*_: object) -> None:
     raise StorageFull
+
+
+def test_who_slept_through_its_lease_puts_nothing_in_place(
+    house: House, daily: DailyFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process makes the same copy by then."""
+    vacuum = facts_file.vacuum
+
+    def sleep(source: Path, target: Path) -> None:
+        vacuum(source, target)
+        house.rows("UPDATE lease SET holder = 'theirs', fence = fence + 1")
+
+    monkeypatch.setattr(facts_file, "vacuum", sleep)
+    with pytest.raises(TenureLost):
+        daily.run()
+    assert kept(house) == []
+
+
+def test_a_copy_of_a_day_that_has_not_come_costs_no_other_its_place(
+    house: House, daily: DailyFacts, clock: Clock
+) -> None:
+    """As a clock leaves it that was wrong for a moment."""
+    (house.folder / "backups").mkdir()
+    for year in (2090, 2091, 2092):
+        (house.folder / f"backups/registry-{year}-01-01.db").touch()
+    assert (daily.run() is not None, daily.run()) == (True, None)
+    clock.now += DAY
+    daily.run()
+    assert kept(house)[:2] == ["registry-2026-02-27.db", "registry-2026-02-28.db"]

@@ -44,7 +44,7 @@ def test_a_folder_without_the_document_holds_no_backup(place: Path) -> None:
     assert BackupFolder(place / "absent").find() is None
 
 
-@pytest.mark.parametrize("name", ["layout.json", "registry.db", "photos"])
+@pytest.mark.parametrize("name", ["layout.json", "registry.db", "photos", "blobs", "key"])
 def test_nothing_is_written_beside_what_is_no_backup(place: Path, name: str) -> None:
     (place / name).write_text("mine")
     with pytest.raises(FolderUnfit, match=name), BackupFolder(place).writing(INSTANCE):
@@ -89,7 +89,8 @@ def test_no_key_leads_out_of_the_folder(place: Path) -> None:
 
 def test_what_a_killed_writer_left_goes_with_the_next_one(place: Path) -> None:
     folder, key = BackupFolder(place), new_key()
-    folder.put(key, iter([b"kept"]))
+    with folder.writing(INSTANCE):
+        folder.put(key, iter([b"kept"]))
     (place / ".facts-20260101T000000.000000Z.db").touch()
     (folder.path(key).parent / ".half").touch()
     with folder.writing(INSTANCE):

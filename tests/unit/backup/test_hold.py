@@ -88,3 +88,16 @@ def _check_for_ever(hold: Hold) -> None:
     while True:
         hold.check()
         patience.wait(0.01)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_lease_that_nobody_puts_off_any_more_counts_as_lost(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(_: Hold) -> None:
+        raise LookupError
+
+    monkeypatch.setattr(Hold, "confirm", break_down)
+    with (
+        held(tenure(house, "ours", timedelta(milliseconds=50)), Watching().waits) as hold,
+        pytest.raises(TenureLost),
+    ):
+        _check_for_ever(hold)

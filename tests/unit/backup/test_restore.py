@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ from registry.backup.restore import (
     working_copy,
 )
 from registry.core.facts import ObjectKey
+from registry.core.fsck import Allowed
+from registry.core.fsck_run import Fsck
 from registry.core.ports import ObjectStore
 from registry.core.restoring import RestoreUnfinished, refuse_unfinished
 from registry.core.sweep import COLLECTOR_PAUSED, Sweeper, Swept
@@ -31,8 +34,10 @@ from registry.metadata.migrate import SchemaUnknown
 from registry.metadata.schema import metadata as schema
 from registry.metadata.sqlite import SqliteMetadata
 from registry.oci.digest import Digest
+from registry.storage.file_inventory import FileInventory
 from registry.storage.filesystem import FilesystemStore
 from tests.unit.backup.backups import INSTANCE, KEY, Watching, back_up, key_of, whole_in
+from tests.unit.core.fsck_site import Watching as FsckWatching
 from tests.unit.core.house import APP, House
 from tests.unit.metadata.databases import rows
 
@@ -58,7 +63,9 @@ def backup(house: House, place: Path) -> Path:
     return place / "backup"
 
 
-def restore(path: Path, data: Path, *, database_only: bool = False, store: ObjectStore | None = None) -> Report | None:
+def restore(
+    path: Path, data: Path, *, database_only: bool = False, store: ObjectStore | None = None, threads: int = 2
+) -> Report | None:
     source = find_source(path)
     with working_copy(source, data) as working:
         if not is_begun(source, data / "registry.db", database_only=database_only):
@@ -67,7 +74,7 @@ def restore(path: Path, data: Path, *, database_only: bool = False, store: Objec
             return None
         with closing(SqliteMetadata(data / "registry.db")) as metadata, closing(Snapshot(working)) as facts:
             objects = store or FilesystemStore(data)
-            return Restore(source.folder, metadata, objects, 2, Watching()).run(facts, source.at)
+            return Restore(source.folder, metadata, objects, threads, Watching()).run(facts, source.at)
 
 
 def everything(database: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -110,7 +117,7 @@ def test_every_fact_and_every_object_comes_back(house: House, backup: Path, plac
     assert objects(place / "new") == wanted
 
 
-def test_what_was_under_way_is_over_and_what_it_had_written_is_doomed(house: House, backup: Path, place: Path) -> None:
+def test_what_was_under_way_is_over_and_what_it_had_written_is_nobodys(house: House, backup: Path, place: Path) -> None:
     restore(backup, place / "new")
     database = place / "new/registry.db"
     assert len(rows(house.database, "SELECT 1 FROM upload")) == 4
@@ -118,7 +125,7 @@ def test_what_was_under_way_is_over_and_what_it_had_written_is_doomed(house: Hou
     states = dict(rows(database, "SELECT key, state FROM object"))
     former = dict(house.rows("SELECT key, state FROM object"))
     assert "receiving" in former.values()
-    assert states == {key: "doomed" if state == "receiving" else state for key, state in former.items()}
+    assert states == {key: state for key, state in former.items() if state != "receiving"}
 
 
 def test_the_collector_is_paused_until_somebody_ends_that(house: House, backup: Path, place: Path) -> None:
@@ -132,7 +139,7 @@ def test_the_collector_is_paused_until_somebody_ends_that(house: House, backup: 
         assert sweeper.run() == Swept(0, 0)
         assert whole_in(backup).at in (setting(place / "new/registry.db", COLLECTOR_PAUSED) or "")
         metadata.transact(lambda tx: tx.settings.remove(COLLECTOR_PAUSED))
-        assert sweeper.run() == Swept(0, 2)
+        assert sweeper.run() == Swept(0, 1)
 
 
 @pytest.mark.parametrize("after", [0, 1])
@@ -320,3 +327,61 @@ def test_the_log_of_a_database_that_is_gone_is_not_taken_for_the_new_ones(backup
     with pytest.raises(NotRestorable, match="wal is left of a database that is gone"):
         restore(backup, place / "new")
     assert not (place / "new/registry.db").exists()
+
+
+def test_what_was_committed_after_the_facts_were_taken_is_there_to_be_adopted(house: House, place: Path) -> None:
+    """An upload was under way then; its bytes, which somebody was told are kept, are not to go as those of nobody."""
+    sending = house.receive(house.begin(), Digest.of(FIRST))
+    sending.append([FIRST])
+    back_up(house, place / "backup")
+    sending.commit(Digest.of(FIRST), house.admin)
+    sending.close()
+    key = key_of(house, FIRST)
+    house.metadata.close()
+    for file in house.folder.glob("registry.db*"):
+        file.unlink()
+    restore(place / "backup", house.folder, database_only=True)
+    house.metadata = metadata = SqliteMetadata(house.database)
+    adopting = Allowed(adopt=True, grace=timedelta(0))
+    fsck = Fsck(metadata, house.store, FileInventory(house.folder), house.hashes, adopting, map, FsckWatching())
+    assert fsck.run().is_released
+    Sweeper(metadata, house.store, Tenure(metadata, "sweep", "mine"), timedelta(0)).run()
+    assert (house.folder / str(key)).read_bytes() == FIRST
+    assert rows(house.database, "SELECT digest FROM blob WHERE object_id IS NOT NULL") == [(Digest.of(FIRST).packed,)]
+
+
+def test_a_backup_that_goes_away_ends_no_restore(backup: Path, place: Path) -> None:
+    away = place / "away"
+
+    def unmount(_: ObjectKey) -> None:
+        if backup.exists():
+            backup.rename(away)
+
+    with pytest.raises(FileNotFoundError):
+        # One after the other, or both may have been opened by then.
+        restore(backup, place / "new", store=Failing(place / "new", unmount), threads=1)
+    assert setting(place / "new/registry.db", "restoring") is not None
+    away.rename(backup)
+    report = restore(backup, place / "new")
+    assert report is not None
+    assert report.broken == []
+    assert sorted(objects(place / "new").values()) == [FIRST, SECOND]
+
+
+def test_who_slept_while_the_same_restore_came_to_its_end_touches_nothing(
+    house: House, backup: Path, place: Path
+) -> None:
+    """What it would write is served by now, or was deleted."""
+    new = place / "new"
+    there = new / str(key_of(house, SECOND))
+
+    def sleep(_: ObjectKey) -> None:
+        if not there.exists():
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.write_bytes(b"of a registry that is served")
+            rows(new / "registry.db", "DELETE FROM setting WHERE name = 'restoring'")
+
+    with pytest.raises(NotRestorable, match="another run of this restore"):
+        restore(backup, new, store=Failing(new, sleep))
+    assert objects(new)[str(key_of(house, SECOND))] == b"of a registry that is served"
+    assert rows(new / "registry.db", "SELECT count(*) FROM blob WHERE damaged_at IS NOT NULL") == [(0,)]

@@ -252,3 +252,15 @@ def test_another_instance_is_not_backed_up_into_the_same_folder(house: House, pl
     (place / "backup/backup.json").write_text(json.dumps(document))
     with pytest.raises(FolderUnfit, match="instance another"):
         back_up(house, place / "backup")
+
+
+def test_what_only_the_backup_before_has_whole_stays_when_something_is_broken(house: House, place: Path) -> None:
+    house.push_blob(FIRST, large=True)
+    back_up(house, place / "backup")
+    former, whole = whole_in(place / "backup").facts, key_of(house, FIRST)
+    house.push_blob(FIRST, large=True)
+    (house.folder / str(key_of(house, FIRST))).write_bytes(bytes(9000))
+    report = back_up(house, place / "backup")
+    assert (len(report.broken), report.removed) == (1, 0)
+    assert (place / "backup" / str(whole)).read_bytes() == FIRST
+    assert (place / "backup" / former).exists()
