@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from registry.client.errors import Malformed, Unanswered, harmless
 from registry.client.origin import Origin
 
 _CHUNK: Final = 1 << 20
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
 
 
 class Answer:
@@ -39,7 +41,7 @@ class Answer:
         """Of the body, where it is announced."""
         # In chunks, no announcement counts (RFC 9112, section 6.3).
         text = "" if "Transfer-Encoding" in self.headers else self.headers.get("Content-Length", "")
-        return int(text) if text.isascii() and text.isdigit() else None
+        return int(text) if _LENGTH.fullmatch(text) else None
 
     def chunks(self) -> Iterator[bytes]:
         """The body, once. Raises: Unanswered when it ends too early; Malformed."""

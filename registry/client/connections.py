@@ -21,12 +21,17 @@ class Connections:
     """Kept open per origin, and no more than so many to each; whoever wants one more waits."""
 
     def __init__(self, home: Origin, most: int, timeout: Timeout, ca: Path | None) -> None:
-        """Certificates are vouched for by `ca` alone, or by whom the machine trusts. Raises: OSError, SSLError."""
+        """`ca` vouches for `home` in place of whom the machine trusts, and for others beside them.
+
+        Raises: OSError, SSLError.
+        """
         self._home = home
         self._most = most
         self._timeout = timeout
-        # Of use at once or perhaps never, and reading whom the machine trusts takes its time.
-        self._trust = _trust(ca) if ca or home.scheme == "https" else None
+        self._ca = ca
+        # Read now, so that one that is none is told before anything is asked.
+        self._own = None if ca is None else ssl.create_default_context(cafile=str(ca))
+        self._common: ssl.SSLContext | None = None
         self._lock = Lock()
         self._pools: dict[Origin, HTTPConnectionPool] = {}
         self._inside = 0
@@ -50,12 +55,23 @@ class Connections:
             plain = HTTPConnectionPool(origin.host, origin.port, timeout=self._timeout, maxsize=self._most, block=True)
             plain.ConnectionCls = _plain(origin, self._check)
             return plain
-        trust = self._trust = self._trust or _trust(None)
+        trust = self._trust(origin)
         secure = HTTPSConnectionPool(
             origin.host, origin.port, timeout=self._timeout, maxsize=self._most, block=True, ssl_context=trust
         )
         secure.ConnectionCls = _secure(origin, self._check)
         return secure
+
+    def _trust(self, origin: Origin) -> ssl.SSLContext:
+        """A company's registry may keep its blobs with somebody whom all the world trusts, or next door."""
+        if self._own is not None and origin.host == self._home.host:
+            return self._own
+        if self._common is None:
+            # Only now: reading whom the machine trusts takes its time.
+            self._common = ssl.create_default_context()
+            if self._ca is not None:
+                self._common.load_verify_locations(self._ca)
+        return self._common
 
     def _check(self, origin: Origin, address: str) -> None:
         """After the name was resolved, by the socket itself: a name may mean another address each time."""
@@ -65,10 +81,6 @@ class Connections:
             self._inside = found
         elif found < self._inside:
             raise Untrusted(f"{self._home} leads to {origin.authority}, which is {address}, further inside than itself")
-
-
-def _trust(ca: Path | None) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=None if ca is None else str(ca))
 
 
 def _plain(origin: Origin, check: Check) -> type[HTTPConnection]:

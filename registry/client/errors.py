@@ -43,7 +43,7 @@ class NotFound(Refused):
 
 
 class Forbidden(Refused):
-    """401 or 403: we have not said who we are, or may not have it."""
+    """401, 403 or no token: we have not said who we are, or may not have it."""
 
 
 def refusal(what: str, status: int, body: bytes) -> Refused:

@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 from registry.client.challenge import Challenge, parse_challenges
-from registry.client.errors import Malformed, Untrusted, refusal
+from registry.client.errors import Forbidden, Malformed, Untrusted, refusal
 from registry.client.origin import Origin, may_have_password
 from registry.client.transport import Transport
 
@@ -117,7 +117,9 @@ class Login:
             url, _LARGEST, authorization=self._credentials.basic if self._credentials else None
         )
         if whole.status != 200:  # noqa: PLR2004  the only one that brings a token
-            raise refusal(f"the token service {origin.authority}", whole.status, whole.body)
+            told = refusal(f"the token service {origin.authority}", whole.status, whole.body)
+            # As the registry answers who has no token: a 404 of the service does not mean that anything is absent.
+            raise Forbidden(str(told), 401)
         return _token(whole.body, origin, began)
 
     def _trusted(self, realm: str) -> Origin:
@@ -139,7 +141,7 @@ def _token(body: bytes, origin: Origin, began: float) -> Token:
         document = json.loads(body)
         text = document.get("token") or document.get("access_token")
         lifetime = float(document.get("expires_in") or _LIFETIME)
-    except (ValueError, AttributeError, TypeError, RecursionError):
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
         raise Malformed(f"the token service {origin.authority} answers with no token") from None
     if not isinstance(text, str) or not _USABLE.fullmatch(text):
         raise Malformed(f"the token service {origin.authority} answers with no token")

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, Self
 from urllib.parse import urlsplit
 
 _PORTS: Final = {"https": 443, "http": 80}
 # A parent of a host is a domain of somebody when it has a name below the top level.
 _LEAST_LABELS: Final = 3
+_TRANSLATED: Final = IPv6Network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,13 @@ class Origin:
         """Raises: ValueError, its message in our words."""
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
+            host, port = (parts.hostname or "").rstrip("."), parts.port
         except ValueError:
             raise ValueError(f"{url[:200]!a} is no URL") from None
-        if parts.scheme not in _PORTS or not host:
+        # A host is named in messages, which a terminal may obey.
+        if parts.scheme not in _PORTS or not host or not host.isprintable():
             raise ValueError(f"{url[:200]!a} is no URL of http or https")
-        return cls(parts.scheme, host.rstrip("."), port or _PORTS[parts.scheme])
+        return cls(parts.scheme, host, port or _PORTS[parts.scheme])
 
     @property
     def is_loopback(self) -> bool:
@@ -72,10 +74,11 @@ class Origin:
 
 def parse_registry(text: str) -> Origin:
     """What people write for a registry, https where they write no scheme. Raises: ValueError."""
+    if "@" in text:
+        # Before anything repeats what was written.
+        raise ValueError("a password does not belong into a URL")
     origin = Origin.of(text if "://" in text else f"https://{text}")
     parts = urlsplit(text if "://" in text else f"https://{text}")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("a password does not belong into a URL")
     if parts.path.rstrip("/") not in {"", "/v2"} or parts.query or parts.fragment:
         raise ValueError(f"{text[:200]!a} has more to it than a registry's host")
     return origin
@@ -95,14 +98,20 @@ def may_have_password(realm: Origin, registry: Origin, named: Collection[str] = 
 
 def openness(address: str) -> int:
     """How far outside an address lies: link-local 0, this machine 1, some inner network 2, the internet 3."""
-    found = ip_address(address.partition("%")[0])
-    if isinstance(found, IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
+    found = _meant(ip_address(address.partition("%")[0]))
     if found.is_link_local or found.is_unspecified:
         return 0
     if found.is_loopback:
         return 1
     return 3 if found.is_global else 2
+
+
+def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that one of IPv6 leads to: mapped, by a translator (RFC 6052) or by 6to4; else itself."""
+    if not isinstance(address, IPv6Address):
+        return address
+    translated = IPv4Address(int(address) & 0xFFFF_FFFF) if address in _TRANSLATED else None
+    return address.ipv4_mapped or address.sixtofour or translated or address
 
 
 def _is_address(host: str) -> bool:

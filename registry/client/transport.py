@@ -120,6 +120,8 @@ class Transport:
                 return _unless_later(answer, origin)
             with answer:
                 url = _joined(url, location)
+                # To its end, which is near: then the connection is used again, and each blob may come by a redirect.
+                answer.beginning(LONGEST_REFUSAL)
             following = _origin(url)
             if following != origin:
                 sent.pop("Authorization", None)
@@ -189,7 +191,7 @@ def retry_after(header: str | None, now: datetime) -> float:
         return float(text[:10])
     try:
         until = parsedate_to_datetime(text)
-    except (ValueError, IndexError, TypeError):
+    except (ValueError, IndexError, TypeError, OverflowError):
         return 0.0
     return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - now).total_seconds())
 

@@ -190,7 +190,8 @@ def test_access_token_is_another_name_of_it(filled: Elsewhere, transport: Transp
 @pytest.mark.parametrize(
     "body",
     [b"", b"[]", b"{}", b"null", b'{"token": 5}', b'{"token": ""}', b'{"token": "a\\r\\nX: y"}', b'{"token": "a b"}',
-     b'{"token": "a", "expires_in": [1]}', b'{"token": "a", "expires_in": "soon"}', b"[" * 100_000],
+     b'{"token": "a", "expires_in": [1]}', b'{"token": "a", "expires_in": "soon"}', b"[" * 100_000,
+     b'{"token": "a", "expires_in": 1%b}' % (b"0" * 400)],
 )  # fmt: skip
 def test_what_is_no_token_is_never_sent(filled: Elsewhere, transport: Transport, body: bytes) -> None:
     login = Login(transport, WHO)
@@ -208,6 +209,17 @@ def test_a_service_that_refuses_is_told_of(filled: Elsewhere, client: Client) ->
     filled.always["/token"] = Reply(500)
     with pytest.raises(Refused, match="500"):
         list(client(WHO).tags(APP))
+
+
+@pytest.mark.parametrize("status", [400, 404, 405])
+def test_a_service_that_is_not_there_says_nothing_of_what_is(filled: Elsewhere, client: Client, status: int) -> None:
+    """Else whatever is asked for would be taken for absent, and left out without a word."""
+    TokenService(filled)
+    filled.always["/token"] = Reply(status)
+    with pytest.raises(Forbidden, match=rf"the token service 127.0.0.1:\d+: {status}"):
+        list(client(WHO).tags(APP))
+    with pytest.raises(Forbidden):
+        client(WHO).referrers_by_api(APP, Digest.of(b"x"))
 
 
 @pytest.mark.parametrize("realm", ["https://evil.test/token", "http://evil.test/token", "http://localhost.evil.test/"])

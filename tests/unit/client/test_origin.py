@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 
 from registry.client.origin import Origin, may_have_password, openness, parse_registry
@@ -27,6 +29,7 @@ def test_a_registry_is_a_host_or_its_url(text: str, origin: str) -> None:
     [
         "", "https://", "ftp://registry.test", "https://registry.test/team/app", "https://registry.test/?n=1",
         "https://user:secret@registry.test", "https://registry.test:99999", "https://[::1", "https://user@registry.test",
+        "https://a\x1bc.test", "https://.",
     ],
 )  # fmt: skip
 def test_anything_else_is_none(text: str) -> None:
@@ -75,6 +78,13 @@ def test_addresses_lie_ever_further_outside() -> None:
         2,
         3,
     ]
+
+
+@pytest.mark.parametrize("inner", ["169.254.169.254", "127.0.0.1", "10.1.2.3", "8.8.8.8"])
+def test_a_translated_address_lies_where_the_one_in_it_does(inner: str) -> None:
+    number = int(ip_address(inner))
+    for address in (f"64:ff9b::{number >> 16:x}:{number & 0xFFFF:x}", f"2002:{number >> 16:x}:{number & 0xFFFF:x}::1"):
+        assert openness(address) == openness(inner)
 
 
 def test_only_this_machine_is_loopback() -> None:

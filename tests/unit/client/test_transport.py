@@ -106,6 +106,13 @@ def test_a_body_of_no_announced_length_is_bounded(elsewhere: Elsewhere, transpor
         transport.read(f"{elsewhere.url}/x", 1_000_000)
 
 
+def test_a_length_beyond_all_numbers_is_none(elsewhere: Elsewhere, transport: Transport) -> None:
+    elsewhere.always["/x"] = Reply(200, b"here", {"Content-Length": "9" * 5_000, "Connection": "close"}, sent=4)
+    with transport.open(f"{elsewhere.url}/x") as answer:
+        assert answer.length is None
+        assert answer.read(LIMIT) == b"here"
+
+
 def test_nothing_is_unpacked_on_the_way(elsewhere: Elsewhere, transport: Transport) -> None:
     elsewhere.always["/x"] = Reply(200, b"bomb", {"Content-Encoding": "gzip"})
     with pytest.raises(Malformed, match="answers in gzip, which was not asked for"):
@@ -183,6 +190,25 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(tmp_path: Path
     assert not pauses
 
 
+def test_an_authority_of_the_registrys_own_vouches_for_it_alone_and_for_others_beside_the_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many a registry of a company redirects its blobs to a bucket on the internet."""
+    own, known = Certificate.make(tmp_path / "own"), Certificate.make(tmp_path / "known")
+    monkeypatch.setenv("SSL_CERT_FILE", str(known.authority))
+    with Elsewhere(own) as company, Elsewhere(known) as bucket:
+        company.always["/x"] = to(f"https://localhost:{bucket.port}/y")
+        company.always["/z"] = to(f"https://localhost:{company.port}/back")
+        for place, path in ((bucket, "/y"), (company, "/back")):
+            place.always[path] = Reply(200, b"here")
+        with closing(Transport(Origin.of(company.url), ca=own.authority, patience=HURRIED)) as transport:
+            assert transport.read(f"{company.url}/x", LIMIT).body == b"here"
+            assert transport.read(f"{company.url}/z", LIMIT).body == b"here"
+        made = Transport(Origin.of(bucket.url), ca=own.authority, patience=HURRIED)
+        with closing(made) as transport, pytest.raises(Untrusted, match="is not trusted"):
+            transport.read(f"{bucket.url}/y", LIMIT)
+
+
 def test_nobody_leads_us_further_inside_than_it_is_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """The addresses are stood in for: no test has a registry on the internet."""
     with several(2) as (public, inner):
@@ -245,6 +271,16 @@ def test_a_connection_is_used_again_once_its_answer_was_read(elsewhere: Elsewher
     assert len({each.connection for each in elsewhere.seen}) == 1
 
 
+def test_a_connection_is_used_again_after_it_redirected_us(
+    elsewhere: Elsewhere, transport: Transport, hosts: Sequence[Elsewhere]
+) -> None:
+    elsewhere.always["/x"] = to(f"{hosts[0].url}/y")
+    hosts[0].always["/y"] = Reply(200, b"here")
+    for _ in range(3):
+        assert transport.read(f"{elsewhere.url}/x", LIMIT).body == b"here"
+    assert len({each.connection for each in elsewhere.seen}) == 1
+
+
 def test_an_answer_that_was_not_read_gives_its_connection_up(elsewhere: Elsewhere) -> None:
     with closing(Transport(Origin.of(elsewhere.url), connections=1)) as transport:
         for _ in range(3):
@@ -258,6 +294,7 @@ def test_an_answer_that_was_not_read_gives_its_connection_up(elsewhere: Elsewher
     [
         (None, 0), ("", 0), ("soon", 0), ("-5", 0), ("120", 120), (" 3 ", 3),
         ("Tue, 03 Mar 2026 10:01:00 GMT", 60), ("Tue, 03 Mar 2026 09:00:00 GMT", 0), ("Tue, 99 Mar 2026", 0),
+        ("Tue, 03 Mar 20260303030 10:00:00 GMT", 0), ("Tue, 03 Mar 2026 10:00:00 +99999999999999999", 0),
     ],
 )  # fmt: skip
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float) -> None:
