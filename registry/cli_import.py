@@ -319,9 +319,11 @@ def _in_bucket(where: Where, threads: int) -> Source:
         bucket, f"{root.strip('/')}/".lstrip("/"), where.s3_region, where.s3_endpoint,
         path_style=where.s3_path_style, ca=where.ca, concurrency=threads, readers=threads,
     )  # fmt: skip
-    tree = S3Tree(settings)
     try:
+        tree = S3Tree(settings)
         found = find_root(tree)
+    except ValueError as error:
+        refuse([f"{where.name}: --s3-endpoint or --s3-region: {error}"], 2)
     except Lost as error:
         refuse([f"{where.name}: {error}"], 1)
     if found is None:

@@ -39,7 +39,7 @@ def plan_repository(source: Source, name: RepositoryName, limit: int) -> Reposit
     survey = source.survey(name, limit)
     read, broken = survey.manifests, list(survey.broken)
     tags = _tags(survey, name, broken)
-    manifests = tuple(_planned(each, read[each], tags.get(each, ())) for each in _parts_first(read))
+    manifests = tuple(_planned(each, read[each], tuple(tags.get(each, ()))) for each in _parts_first(read))
     referenced = {each.digest for planned in manifests for each in planned.blobs}
     return RepositoryPlan(manifests, _unreferenced(survey, referenced, broken), tuple(broken))
 
@@ -68,13 +68,13 @@ def _is_schema_1(content: bytes) -> bool:
     return isinstance(document, dict) and document.get("schemaVersion") == 1
 
 
-def _tags(survey: Survey, name: RepositoryName, broken: list[Broken]) -> dict[Digest, tuple[Tag, ...]]:
+def _tags(survey: Survey, name: RepositoryName, broken: list[Broken]) -> dict[Digest, list[Tag]]:
     """The tags of each manifest that can be read; all others are broken."""
     unread = {each.name for each in broken if each.what is What.MANIFEST}
-    tags: dict[Digest, tuple[Tag, ...]] = {}
+    tags: dict[Digest, list[Tag]] = {}
     for tag, digest in survey.tags:
         if digest in survey.manifests:
-            tags[digest] = (*tags.get(digest, ()), tag)
+            tags.setdefault(digest, []).append(tag)
         else:
             why = "is broken" if str(digest) in unread else "is no manifest of this repository"
             broken.append(Broken(What.TAG, str(name), str(tag), f"it points to {digest}, which {why}"))
@@ -105,10 +105,11 @@ def _parts_first(read: Mapping[Digest, tuple[Reference, ...]]) -> Iterator[Diges
 def _unreferenced(survey: Survey, referenced: set[Digest], broken: list[Broken]) -> int:
     """How many blobs are served and belong to no manifest: uploads without a push, and what deleted manifests left."""
     count = 0
+    told_later = {str(digest) for digest in referenced}
     for each in survey.blobs:
         if not isinstance(each, Broken):
             count += each not in referenced
-        elif each.what is What.REPOSITORY or each.name not in {str(digest) for digest in referenced}:
+        elif each.what is What.REPOSITORY or each.name not in told_later:
             # A referenced one is told of when its manifest comes.
             broken.append(each)
     return count

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from registry.client.errors import NotFound, Refused, RemoteError, Unanswered
 from registry.client.registry import Registry
@@ -28,6 +28,10 @@ from registry.oci.names import RepositoryName, Tag
 
 _MOST_MANIFESTS: Final = 1_000_000
 _KEPT: Final = 64 << 20
+# What waits in a pool costs ten times as much memory as what will come of it.
+_AT_ONCE: Final = 1000
+Asked = TypeVar("Asked")
+Answered = TypeVar("Answered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ class RemoteRegistry:
     def survey(self, name: RepositoryName, limit: int) -> Survey:
         """See the port; the manifests are kept until they are asked for, as far as there is room."""
         self._kept.clear()
+        # Behind one name there may be several registries.
+        self._has_referrers = True
         with ThreadPoolExecutor(self._threads, "manifests") as pool:
             walk = _Walk(self, name, limit, pool)
             try:
@@ -126,7 +132,7 @@ class RemoteRegistry:
         return found.digest, manifest
 
     def referrers(self, name: RepositoryName, subject: Digest) -> list[Digest]:
-        """Of one manifest. Raises: Unreadable, Lost."""
+        """Of one manifest of the repository that is surveyed. Raises: Unreadable, Lost."""
         if not self._has_referrers:
             return []
         try:
@@ -216,7 +222,7 @@ class _Walk:
     def _tagged(self, tags: Sequence[Tag]) -> list[Digest]:
         """Ask for what each tag points to; the digests of those that can be read."""
         found: dict[Digest, None] = {}
-        for tag, got in zip(tags, self.pool.map(self._ask, tags), strict=True):
+        for tag, got in zip(tags, self._each(self._ask, tags), strict=True):
             if got.digest is None:
                 self._breaks(What.TAG, tag, got.reason)
                 continue
@@ -229,7 +235,7 @@ class _Walk:
         """Ask for each; those that can be read."""
         return [
             digest
-            for digest, got in zip(wanted, self.pool.map(self._ask, wanted), strict=True)
+            for digest, got in zip(wanted, self._each(self._ask, wanted), strict=True)
             if self._takes(digest, got)
         ]
 
@@ -252,12 +258,16 @@ class _Walk:
                 yield each.digest
 
     def _referrers(self, wave: Sequence[Digest]) -> Iterator[Digest]:
-        ask: Callable[[Digest], list[Digest] | str] = self._ask_referrers
-        for digest, found in zip(wave, self.pool.map(ask, wave), strict=True):
+        for digest, found in zip(wave, self._each(self._ask_referrers, wave), strict=True):
             if isinstance(found, str):
                 self._breaks(What.MANIFEST, digest, found)
             else:
                 yield from found
+
+    def _each(self, ask: Callable[[Asked], Answered], wanted: Sequence[Asked]) -> Iterator[Answered]:
+        """By the threads of the pool, in order. Raises: Lost."""
+        for start in range(0, len(wanted), _AT_ONCE):
+            yield from self.pool.map(ask, wanted[start : start + _AT_ONCE])
 
     def _ask(self, reference: Tag | Digest) -> _Read:
         """In a thread of the pool. Raises: Lost."""

@@ -32,5 +32,12 @@ def test_a_bucket_has_a_name() -> None:
     assert "names no bucket" in refusal("s3://")
 
 
+@pytest.mark.parametrize("option", [("--s3-endpoint", "localhost:9000"), ("--s3-region", "../x")])
+def test_an_address_that_is_none_is_refused(option: tuple[str, str]) -> None:
+    refused = refusal("s3://bucket/root", *option)
+    assert refused.startswith("error: s3://bucket/root: --s3-endpoint or --s3-region: ")
+    assert option[1] in refused
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert f"{tmp_path / 'absent'} is no folder" in refusal(str(tmp_path / "absent"))

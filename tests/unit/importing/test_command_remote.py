@@ -105,8 +105,10 @@ def test_a_folder_needs_nobody_to_be(place: Path, option: tuple[str, ...]) -> No
 
 
 @pytest.mark.parametrize(
-    "url", ["https://user:secret@registry.test", "ftp://registry.test", "registry.test/team/app", ""]
-)
+    "url",
+    ["https://user:secret@registry.test", "ftp://registry.test", "registry.test/team/app", "",
+     "ftp://user:secret@registry.test", "https://user:secret#1@registry.test", "user:secret/@registry.test"],
+)  # fmt: skip
 def test_a_url_that_is_no_registry_is_refused(run: Run, url: str) -> None:
     refused = run(url)
     assert refused.exit_code == 2

@@ -165,6 +165,30 @@ def test_without_the_api_referrers_come_by_the_tag_that_stands_in_for_it(
     assert len([path for path in elsewhere.paths() if "/referrers/" in path]) <= 4
 
 
+def test_a_repository_without_the_api_says_nothing_of_the_next(
+    house: House, elsewhere: Elsewhere, run: Importing
+) -> None:
+    """Behind one name there may be several registries: one of them proxied, or older."""
+    image, signed = tiny_image("without"), tiny_image("with")
+    elsewhere.push("a/old", image, "1")
+    elsewhere.always[f"/v2/a/old/referrers/{image.digest}"] = Reply(404, b"404 page not found")
+    elsewhere.push("b/new", signed, "1")
+    elsewhere.push("b/new", artifact(subject=signed))
+    assert not run().broken
+    assert serves(house, "b/new", artifact(subject=signed))
+
+
+def test_more_tags_than_are_asked_for_at_once_all_come(
+    house: House, elsewhere: Elsewhere, run: Importing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, other = tiny_image("many"), tiny_image("other")
+    monkeypatch.setattr(module, "_AT_ONCE", 3)
+    elsewhere.push(NAME, image, *map(str, range(8)))
+    elsewhere.push(NAME, other, *(f"o{each}" for each in range(7)))
+    assert sums(run())["tags set"] == 15
+    assert serves(house, NAME, image, list(map(str, range(8))))
+
+
 def test_a_repository_that_is_forbidden_is_told_and_the_others_come(
     house: House, elsewhere: Elsewhere, run: Importing
 ) -> None:
