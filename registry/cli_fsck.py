@@ -56,6 +56,7 @@ def _span(_context: click.Context, _parameter: click.Parameter, text: str | None
     callback=_span,
     help="what is younger is not unknown yet [default: 1h]",
 )
+@click.option("--resume-collector", is_flag=True, help="let a paused collector go on, even when something is left")
 @click.option("--json", "as_json", is_flag=True, help="print the report as JSON")
 def fsck_command(  # noqa: PLR0913  an option each
     *,
@@ -66,6 +67,7 @@ def fsck_command(  # noqa: PLR0913  an option each
     adopt: bool,
     delete: bool,
     grace: timedelta | None,
+    resume_collector: bool,
     as_json: bool,
 ) -> None:
     """Compare the store with the database, both ways.
@@ -85,6 +87,7 @@ def fsck_command(  # noqa: PLR0913  an option each
             read=read,
             grace=GRACE if grace is None else grace,
             sparse=settings.sparse,
+            resume=resume_collector,
         )
         prepare(settings, is_err=True)
         with saying_why(str(settings.data)):
@@ -131,6 +134,7 @@ def told(report: Report) -> list[str]:
         *([f"and {report.untold} more"] if report.untold else []),
         f"looked at: {looked}",
         *(["the collector goes on from now"] if report.is_released else []),
+        *([f"the collector is paused: {report.paused}"] if report.paused else []),
         f"found: {found}" if report.counts else "nothing is wrong",
     ]
 

@@ -84,7 +84,7 @@ class Outcome(StrEnum):
 class Allowed:
     """What an operator lets us do; with `read` the bytes of every live object are read.
 
-    `sparse`: manifests may lack parts.
+    `sparse`: manifests may lack parts. `resume`: a paused collector goes on, whatever is left.
     """
 
     repair: bool = False
@@ -92,6 +92,7 @@ class Allowed:
     delete: bool = False
     read: bool = False
     sparse: bool = False
+    resume: bool = False
     grace: timedelta = GRACE
 
 

@@ -25,12 +25,16 @@ class Looked:
 
 @dataclass(slots=True)
 class Report:
-    """Counted while it happens; `is_released` when the collector was paused, and goes on from now."""
+    """Counted while it happens; `is_released` when the collector was paused, and goes on from now.
+
+    `paused` says why it still is.
+    """
 
     looked: Looked = field(default_factory=Looked)
     found: list[tuple[Finding, Outcome]] = field(default_factory=list)
     counts: Counter[tuple[What, Outcome]] = field(default_factory=Counter)
     is_released: bool = False
+    paused: str = ""
     _told: Counter[What] = field(default_factory=Counter)
 
     def finds(self, finding: Finding, outcome: Outcome) -> None:
@@ -77,6 +81,7 @@ class Report:
             ],
             "untold": self.untold,
             "collector_released": self.is_released,
+            "collector_paused": self.paused,
         }
 
 

@@ -136,8 +136,7 @@ class Fsck:
             # Last: by now a link that could be made again is there.
             self._watcher.begins("manifests", last_manifest)
             self._manifests(last_manifest)
-        if not self._report.left:
-            self._release_collector()
+        self._release_collector()
         return self._report
 
     def _walk(self, find: Callable[[Transaction, int], Sequence[R]], look: Callable[[Sequence[R]], None]) -> None:
@@ -281,6 +280,12 @@ class Fsck:
         return NOWHERE
 
     def _release_collector(self) -> None:
-        if self._metadata.observe(lambda tx: tx.settings.find(COLLECTOR_PAUSED)) is not None:
-            self._metadata.transact(lambda tx: tx.settings.remove(COLLECTOR_PAUSED))
-            self._report.is_released = True
+        """Where it was paused: when nothing is left, or an operator has decided to live with what is."""
+        paused = self._metadata.observe(lambda tx: tx.settings.find(COLLECTOR_PAUSED))
+        if paused is None:
+            return
+        if self._report.left and not self._allowed.resume:
+            self._report.paused = paused
+            return
+        self._metadata.transact(lambda tx: tx.settings.remove(COLLECTOR_PAUSED))
+        self._report.is_released = True

@@ -92,6 +92,7 @@ def test_json_holds_what_people_read(data: Path, stray: Path) -> None:
         "counts": [{"what": "unknown-object", "outcome": "left", "count": 1}],
         "untold": 0,
         "collector_released": False,
+        "collector_paused": "",
     }
 
 
@@ -100,6 +101,17 @@ def test_a_paused_collector_is_told_of_when_it_goes_on(data: Path) -> None:
         connection.execute("INSERT INTO setting (name, value) VALUES ('collector_paused', 'restored')")
     assert "the collector goes on from now" in fsck(data).stdout
     assert "the collector goes on from now" not in fsck(data).stdout
+
+
+def test_a_collector_that_stays_paused_is_told_of_and_can_be_let_go_on(data: Path, stray: Path) -> None:
+    assert stray.exists()
+    with closing(sqlite3.connect(data / "registry.db")) as connection, connection:
+        connection.execute("INSERT INTO setting (name, value) VALUES ('collector_paused', 'restored')")
+    assert "the collector is paused: restored" in fsck(data).stdout
+    resumed = fsck(data, "--resume-collector")
+    assert "the collector goes on from now" in resumed.stdout
+    assert resumed.exit_code == LEFT
+    assert "the collector" not in fsck(data).stdout
 
 
 def test_where_there_is_no_registry_none_is_made(tmp_path: Path) -> None:

@@ -268,6 +268,17 @@ def test_an_unknown_object_of_bytes_that_we_have_is_one_too_many(here: Site) -> 
     assert (here.pulls(digest), here.pulls(small)) == (DATA, b"small")
 
 
+def test_an_unknown_object_is_not_given_up_for_one_of_other_bytes(here: Site) -> None:
+    """Nobody knows yet that the blob's own are wrong: they are as many."""
+    digest = here.push(DATA)
+    here.put(b"X" + DATA[1:], str(here.key(digest)))
+    key = here.put(DATA)
+    assert here.found(adopt=True) == {"unknown-object": REPAIRED}
+    here.sweeper.run()
+    assert (str(here.key(digest)), here.pulls(digest)) == (key, DATA)
+    assert here.found(read=True) == {}
+
+
 def test_what_is_foreign_is_told_and_left_alone(here: Site) -> None:
     name = here.put(b"", "blobs/ab/notes.txt")
     report = here.fsck(repair=True, adopt=True, delete=True)
@@ -331,3 +342,15 @@ def test_the_collector_goes_on_when_nothing_is_left(here: Site) -> None:
     assert here.fsck().is_released
     assert here.metadata.observe(lambda tx: tx.settings.find(COLLECTOR_PAUSED)) is None
     assert not here.fsck().is_released
+
+
+def test_the_collector_goes_on_with_what_is_left_when_that_is_decided(here: Site) -> None:
+    """The bytes are nowhere any more, and nobody will push them again."""
+    digest = here.push(DATA)
+    here.metadata.transact(lambda tx: tx.settings.put(COLLECTOR_PAUSED, "restored"))
+    here.lose(here.key(digest))
+    report = here.fsck(repair=True)
+    assert (report.is_released, report.paused) == (False, "restored")
+    report = here.fsck(resume=True)
+    assert (report.left, report.is_released, report.paused) == (1, True, "")
+    assert here.metadata.observe(lambda tx: tx.settings.find(COLLECTOR_PAUSED)) is None
