@@ -101,9 +101,6 @@ def _back_up(settings: Settings, folder: Path, *, keep: bool, with_key: bool) ->
 
     database = app.database(settings)
     check_current(database)
-    if not app.has_layout(settings):
-        # Of a mistyped store all objects would be missing, and the backup before this one would give way to that.
-        refuse(["no registry has ever used this store: is it the right one?"], 1)
     key = (settings.key_file or settings.data / "key").read_bytes() if with_key else None
     with ExitStack() as stack:
         metadata, store = stack.enter_context(app.opened(settings))
@@ -111,6 +108,9 @@ def _back_up(settings: Settings, folder: Path, *, keep: bool, with_key: bool) ->
         instance = metadata.observe(lambda tx: tx.settings.find("instance"))
         if instance is None:
             refuse(["the registry was never started: there is nothing to back up"], 1)
+        if not app.has_layout(settings):
+            # Of a mistyped store all objects would be missing, and the backup before this one would give way to that.
+            refuse(["no registry has ever used this store: is it the right one?"], 1)
         app.match_instance(settings, instance)
         backup_folder = BackupFolder(folder)
         holder = stack.enter_context(backup_folder.writing(instance))
