@@ -28,9 +28,10 @@ from registry.auth.passwords import Passwords
 from registry.auth.tokens import Tokens, VerifiedTokens
 from registry.background import Background
 from registry.config import Settings
-from registry.core.access import Access
+from registry.core.access import PULL_BY_ANYONE, Access
 from registry.core.accounts import settle
 from registry.core.blobs import BlobService
+from registry.core.credentials import CredentialService
 from registry.core.manifests import ManifestService
 from registry.core.ports import Metadata, ObjectStore, Reader, Recognition
 from registry.core.uploads import UploadService
@@ -73,16 +74,29 @@ class Application:
         self._background = background
         self._in_thread = Threads(settings.threads)
         residents, _ = settle(drivers.metadata, _no_secret)
-        access = Access(settings.anonymous_pull)
+        access = Access()
         tokens = Tokens(settings.service, settings.service, keeper.ring)
         authenticator = self._authenticator = Authenticator(
-            drivers.reader, drivers.metadata, residents, Passwords(), VerifiedTokens(tokens), is_open=settings.open
+            drivers.reader,
+            drivers.metadata,
+            residents,
+            Passwords(),
+            VerifiedTokens(tokens),
+            is_open=settings.open,
+            always=(PULL_BY_ANYONE,) if settings.anonymous_pull else (),
         )
         services = _services(settings, drivers, access, self._in_thread)
         challenges = Challenges(settings.service, settings.public_url)
         self._distribution = DistributionApi(services, authenticator, challenges)
         token_service = TokenService(
-            authenticator, tokens, access, residents, settings.service, settings.token_lifetime
+            authenticator,
+            tokens,
+            access,
+            CredentialService(drivers.metadata),
+            self._in_thread,
+            settings.service,
+            settings.token_lifetime,
+            settings.refresh_lifetime,
         )
         self._rest = self._starlette(settings, token_service)
 

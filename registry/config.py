@@ -172,6 +172,9 @@ class Settings:
         secret=True,
     )
     token_lifetime: timedelta = _setting(DURATION, "5m", "how long a bearer token is good for", least="1s", most="1d")
+    refresh_lifetime: timedelta = _setting(
+        DURATION, "90d", "how long what docker keeps after a login, in place of the password, is good for", least="1h"
+    )
     sparse: bool = _setting(BOOLEAN, "false", "accept manifests whose blobs or manifests were not pushed yet")
     manifest_limit: int = _setting(SIZE, "4MiB", "the largest manifest accepted", least="64KiB", most="64MiB")
     upload_memory: int = _setting(

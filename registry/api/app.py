@@ -13,7 +13,8 @@ from registry.api.errors import refusal, render
 from registry.api.messages import Answer, FileBody, Headers, Identity, Receive, Request, Scope, Send, StreamBody, text
 from registry.api.routes import BY_ENDPOINT, Endpoint, Route, locate
 from registry.api.services import Services
-from registry.core.access import Demand, Right, ScopeMissing
+from registry.core.access import Demand, ScopeMissing
+from registry.core.rights import Right
 from registry.oci.errors import MethodNotAllowed, NameInvalid, RegistryError, RouteUnknown, Unauthorized
 from registry.oci.names import RepositoryName
 
@@ -81,7 +82,7 @@ class DistributionApi:
         route = BY_ENDPOINT[endpoint].get(request.method) if endpoint else None
         demands = _demands(route, request) if route else []
         try:
-            identity = await self._authenticator.recognise(request.header(b"authorization"))
+            identity = await self._authenticator.recognise(request.header(b"authorization"), request.address)
             request.identity = identity
             request.scope.setdefault("state", {})["access"] = _logged(request, identity)
             self._demand(identity, demands)

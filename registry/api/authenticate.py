@@ -9,20 +9,23 @@ import asyncio
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from registry.api.held_rights import HeldRights
 from registry.api.messages import Identity, Request
 from registry.api.services import Threads
 from registry.auth.basic import BasicCredentials, parse_basic
+from registry.auth.opaque import Opaque
 from registry.auth.passwords import AT_ONCE, Passwords, UnusablePasswordHash
 from registry.auth.tokens import InvalidToken, VerifiedTokens
-from registry.auth.verified import VerifiedCredentials
+from registry.auth.verified import LIFETIME, VerifiedCredentials
 from registry.core.access import Demand
 from registry.core.accounts import Residents
-from registry.core.facts import Caller, Credential
+from registry.core.facts import Caller, Credential, CredentialKind
 from registry.core.ports import Metadata, Recognition
+from registry.core.rights import Grant
 from registry.oci.errors import Busy, Unauthorized
 
 # Two seconds of work: who comes then is told to come again (429).
@@ -43,7 +46,10 @@ class BadToken(Unauthorized):
 
 
 class Authenticator:
-    """Recognises callers; `is_open` lets everybody pass as the one who may do everything."""
+    """Recognises callers; `is_open` lets everybody pass as the one who may do everything.
+
+    `always` are grants by the settings, which hold for everybody.
+    """
 
     def __init__(
         self,
@@ -54,6 +60,7 @@ class Authenticator:
         tokens: VerifiedTokens,
         *,
         is_open: bool,
+        always: Sequence[Grant] = (),
     ) -> None:
         self._recognition = recognition
         self._metadata = metadata
@@ -65,30 +72,59 @@ class Authenticator:
         self._waiting = 0
         self._verified = VerifiedCredentials()
         self._residents = residents
-        self._nobody = Identity(residents.open if is_open else residents.anonymous)
         self._is_open = is_open
+        self._rights = HeldRights(recognition, residents.anonymous.principal, always)
 
-    async def recognise(self, authorization: str | None) -> Identity:
+    async def recognise(self, authorization: str | None, address: str = "") -> Identity:
         """Raises: Unauthorized when something is claimed and not proved."""
-        if authorization is None or self._is_open:
-            return self._nobody
+        if self._is_open:
+            return Identity(replace(self._residents.open, address=address))
+        if authorization is None:
+            return Identity(await self.anonymous(address))
         scheme, _, rest = authorization.partition(" ")
         if scheme.lower() == "bearer":
-            return await self._by_token(rest.strip())
+            return await self._by_token(rest.strip(), address)
         basic = parse_basic(authorization)
         if basic is None:
             raise BadCredentials
-        return Identity(await self.by_password(basic))
+        credential = await self.by_password(basic, address)
+        return Identity(credential.caller, until=_until(credential, time.time() + LIFETIME))
 
-    async def by_password(self, basic: BasicCredentials) -> Caller:
-        """The caller of a name and password. Raises: BadCredentials."""
+    async def anonymous(self, address: str = "") -> Caller:
+        """The caller without a name."""
+        rights = await self._rights.of_anonymous()
+        return replace(self._residents.anonymous, rights=rights, address=address)
+
+    async def by_password(self, basic: BasicCredentials, address: str = "") -> Credential:
+        """The credential of a name and password, or of a token in its place. Raises: BadCredentials, Busy."""
+        made = Opaque.parse(basic.password)
+        if made is not None:
+            return await self._by_made(basic.username, made, address)
         known = await self._recognition.password(basic.username)
-        if known and self._verified.get(*basic, known.id, known.version, time.monotonic()):
-            return known.caller
-        if not await self._verify_once(basic.password, known) or known is None:
+        if not (known and self._verified.get(*basic, known.id, known.version, time.monotonic())):
+            if not await self._verify_once(basic.password, known) or known is None:
+                raise BadCredentials
+            self._verified.put(*basic, known.id, known.version, time.monotonic())
+        return await self._ready(known, address)
+
+    async def by_secret(self, secret: str, kind: CredentialKind, address: str = "") -> Credential | None:
+        """The credential that is this secret of our own making, if it is of this kind and good by now."""
+        made = Opaque.parse(secret)
+        if made is None or made.kind is not kind:
+            return None
+        known = await self._recognition.hashed(made.hashed)
+        return await self._ready(known, address) if known is not None and known.kind is kind else None
+
+    async def _by_made(self, username: str, made: Opaque, address: str) -> Credential:
+        """A personal token of this user, or the secret of this robot: nothing else that we make is a password."""
+        known = await self.by_secret(made.text, CredentialKind.TOKEN, address)
+        if known is None or known.caller.name != username:
             raise BadCredentials
-        self._verified.put(*basic, known.id, known.version, time.monotonic())
-        return known.caller
+        return known
+
+    async def _ready(self, known: Credential, address: str) -> Credential:
+        rights = await self._rights.of(known.caller.principal, known.generation)
+        return replace(known, caller=replace(known.caller, rights=rights, address=address))
 
     def close(self) -> None:
         """End the threads."""
@@ -124,17 +160,24 @@ class Authenticator:
             self._metadata.transact(lambda tx: tx.accounts.rehash(known, better))
         return verdict.ok
 
-    async def _by_token(self, token: str) -> Identity:
+    async def _by_token(self, token: str, address: str) -> Identity:
         try:
             claims = self._tokens.verify(token, datetime.now(UTC))
         except InvalidToken:
             raise BadToken from None
+        ends = claims.expires.timestamp()
         if claims.credential is None:
-            return Identity(self._residents.anonymous, claims.scopes)
+            return Identity(await self.anonymous(address), claims.scopes, ends)
         credential = await self._recognition.credential(claims.credential)
         if credential is None or str(credential.caller.principal) != claims.subject:
             raise BadToken
-        return Identity(credential.caller, claims.scopes)
+        ready = await self._ready(credential, address)
+        return Identity(ready.caller, claims.scopes, _until(ready, ends))
+
+
+def _until(credential: Credential, ends: float) -> float:
+    """When it is to be asked again, whatever happens: its end, or that of what it was shown by."""
+    return ends if credential.expires is None else min(ends, credential.expires.timestamp())
 
 
 @dataclass(frozen=True, slots=True)

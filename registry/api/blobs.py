@@ -12,9 +12,9 @@ from registry.api.conditions import is_unchanged, not_modified, range_applies
 from registry.api.errors import refusal
 from registry.api.messages import INERT, Answer, FileBody, Headers, Request, StreamBody, text
 from registry.api.services import Services
-from registry.core.access import Right
 from registry.core.facts import ObjectKey, StoredBlob
 from registry.core.ports import ObjectLost
+from registry.core.rights import Right
 from registry.oci.digest import Digest
 from registry.oci.errors import BlobUnknown, ErrorCode
 from registry.oci.ranges import Span, Unsatisfiable, parse_range

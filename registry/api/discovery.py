@@ -37,7 +37,8 @@ async def tags(request: Request, registry: Services) -> Answer:
 async def catalog(request: Request, registry: Services) -> Answer:
     """GET `/v2/_catalog`."""
     limit = _limit(request, LONGEST_PAGE)
-    found = await registry.reader.catalog(request.parameter("last") or "", limit + 1)
+    visible = registry.access.visible(request.by)
+    found = await registry.reader.catalog(request.parameter("last") or "", limit + 1, visible)
     page = found[:limit]
     return _json({"repositories": page}, _next(request, page[-1], limit) if page and len(found) > limit else ())
 

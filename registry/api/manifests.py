@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -9,6 +10,7 @@ from registry.api.bodies import read_whole
 from registry.api.conditions import condition_of, is_unchanged, not_modified
 from registry.api.messages import INERT, Answer, Request, always, text
 from registry.api.services import Services
+from registry.core.rights import Right
 from registry.oci.digest import Digest
 from registry.oci.errors import DigestInvalid, ManifestInvalid, ManifestTooLarge, ManifestUnknown
 from registry.oci.names import Tag, parse_reference
@@ -52,7 +54,9 @@ async def push(request: Request, registry: Services) -> Answer:
         request.header(b"content-type") or "",
         request.by,
         tags=tags,
-        condition=condition_of(request),
+        condition=replace(
+            condition_of(request), may_move=registry.access.granted(request.by, Right.MOVE, request.name)
+        ),
     )
     pushed, keep = plan() if len(content) <= _READ_HERE else await registry.in_thread(plan)
     await registry.transact(keep)

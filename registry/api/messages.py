@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -25,10 +26,14 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks; `scopes` is what the bearer token was issued for, None for a caller that came without one."""
+    """Who asks; `scopes` is what the bearer token was issued for, None for a caller that came without one.
+
+    As long as nothing is committed, it is the same until the instant `until`, in seconds since 1970.
+    """
 
     caller: Caller
     scopes: Sequence[Scoped] | None = None
+    until: float = math.inf
 
 
 class Request:
@@ -80,6 +85,12 @@ class Request:
         """The announced length of the body; None when it comes in chunks of unknown number."""
         value = self.headers.get(b"content-length")
         return int(value) if value is not None and value.isdigit() else None
+
+    @property
+    def address(self) -> str:
+        """From where it came, as the server or the nearest trusted proxy saw it; empty where nobody did."""
+        client = self.scope.get("client")
+        return client[0] if client else ""
 
     @property
     def by(self) -> Caller:

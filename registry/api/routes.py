@@ -14,7 +14,7 @@ from typing import Final
 from registry.api import blobs, discovery, manifests, support, uploads
 from registry.api.messages import Answer, Request
 from registry.api.services import Services
-from registry.core.access import Right
+from registry.core.rights import Right
 
 PREFIX: Final = "/v2/"
 _PULL: Final = (Right.PULL,)

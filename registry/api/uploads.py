@@ -10,8 +10,9 @@ from registry.api.bodies import pieces, read_whole
 from registry.api.errors import render
 from registry.api.messages import Answer, Headers, Request, text
 from registry.api.services import Services
-from registry.core.access import Demand, Right, ScopeMissing
+from registry.core.access import Demand, ScopeMissing
 from registry.core.facts import SMALL
+from registry.core.rights import Right
 from registry.core.uploads import Reception
 from registry.oci.digest import Digest, is_algorithm
 from registry.oci.errors import (

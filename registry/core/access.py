@@ -8,23 +8,19 @@ another.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 from registry.core.facts import Caller
+from registry.core.patterns import EVERYTHING
+from registry.core.rights import ALL_VISIBLE, Grant, Right, Visible
 from registry.oci.errors import Denied, Unauthorized
 from registry.oci.names import RepositoryName
 
-
-class Right(StrEnum):
-    """The actions of the token specification; a route names the ones it demands."""
-
-    PULL = "pull"
-    PUSH = "push"
-    DELETE = "delete"
-    # `registry:catalog:*`: listing what there is, of which each caller sees what it may pull.
-    CATALOG = "*"
+ANYONE: Final = "anyone"
+"""How grants name everybody, with an account and without."""
+PULL_BY_ANYONE: Final = Grant(ANYONE, EVERYTHING, ("pull",))
+"""What the setting `anonymous_pull` grants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +51,11 @@ class Scoped(Protocol):
     def actions(self) -> Sequence[str]: ...
 
 
+def is_admin(caller: Caller) -> bool:
+    """Whether the principal may do everything, as far as its credential may be used for it."""
+    return caller.is_admin or caller.rights.is_admin
+
+
 def covers(scope: Scoped, demand: Demand) -> bool:
     """Whether the demand lies wholly within the scope."""
     kind, name = demand.target
@@ -73,14 +74,22 @@ class ScopeMissing(Unauthorized):
 class Access:
     """The rights of this registry; the only question is `granted`."""
 
-    anonymous_pull: bool = False
-
     def granted(self, caller: Caller, right: Right, repository: RepositoryName | None) -> bool:
-        """Whether the principal may do this by now, whatever token it came with."""
-        if caller.is_admin:
-            return True
-        # Until grants are given to others, pulling without an account is the one right to hand out.
-        return self.anonymous_pull and (right is Right.PULL or (right is Right.CATALOG and repository is None))
+        """Whether the principal may do this by now with this credential, whatever bearer token it came with."""
+        if repository is None:
+            # A listing shows what may be pulled, so it is for who may pull something, or has a name to be known by.
+            return right is Right.CATALOG and (not caller.is_anonymous or caller.rights.hold_anywhere(Right.PULL))
+        if caller.limits is not None and not caller.limits.hold(right, repository):
+            return False
+        return is_admin(caller) or caller.rights.hold(right, repository)
+
+    def visible(self, caller: Caller) -> Visible:
+        """The repositories that a listing shows to this caller."""
+        visible = ALL_VISIBLE if is_admin(caller) else caller.rights.visible()
+        if caller.limits is None:
+            return visible
+        limited = caller.limits.visible()
+        return replace(limited if is_admin(caller) else visible, within=limited.allowed)
 
     def grants(self, caller: Caller, demand: Demand) -> bool:
         """Whether the principal holds all that is demanded."""

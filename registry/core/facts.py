@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
+from registry.core.rights import NONE, Grant, Rights
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName
 
@@ -23,25 +25,115 @@ class ObjectKey:
         return self.text
 
 
+class CredentialKind(StrEnum):
+    """What a credential is used as."""
+
+    PASSWORD = "password"  # noqa: S105  the word for it
+    # A personal access token, or the secret of a robot.
+    TOKEN = "token"  # noqa: S105  the same
+    # What a client keeps in place of a password (token specification, offline tokens).
+    REFRESH = "refresh"
+    # A browser that has signed in.
+    SESSION = "session"
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: a principal, and by which credential it was recognised (None for anonymous and open)."""
+    """Who asks: a principal, and by which credential it was recognised (None for anonymous and open), from where.
+
+    `rights` are the principal's as they are now; `limits` is what the credential may be used for at the most.
+    """
 
     principal: int
     name: str
     is_admin: bool = False
     is_anonymous: bool = False
     credential: int | None = None
+    rights: Rights = field(default=NONE, repr=False, compare=False)
+    limits: Rights | None = field(default=None, repr=False)
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A credential that is neither revoked nor expired, of a principal that is not disabled; `secret` is its hash."""
+    """A credential that is neither revoked nor expired, of a principal that is neither either; `secret` is its hash.
+
+    `generation` is that of all grants, read with it (design 7).
+    """
 
     id: int
     version: int
     secret: str
     caller: Caller
+    kind: CredentialKind = CredentialKind.PASSWORD
+    expires: datetime | None = None
+    generation: int = 0
+
+
+class PrincipalKind(StrEnum):
+    """What a principal is, as its name says too: `alice`, `@devs`, `team+ci`."""
+
+    USER = "user"
+    GROUP = "group"
+    ROBOT = "robot"
+    # Everybody, with a name and without: what grants call `anyone`.
+    ANONYMOUS = "anonymous"
+    # Who acts where authentication is off.
+    OPEN = "open"
+
+
+LOCAL: Final = "local"
+"""The source of accounts that are made here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A user, a group or a robot; `version` grows with each change.
+
+    `source` says that there is such a one: `local`, or a source of sign-ins that calls it `external_id`.
+    """
+
+    id: int
+    uuid: str
+    kind: PrincipalKind
+    name: str
+    is_admin: bool
+    source: str
+    external_id: str | None
+    description: str
+    created: datetime
+    disabled: datetime | None
+    expires: datetime | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class GivenGrant:
+    """A grant as it stands, by whom it was given; `version` grows with each change."""
+
+    grant: Grant
+    created: datetime
+    by: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """What its owner, and an administrator, may see of a credential: never the secret itself.
+
+    `hint` is its beginning, `limits` as in `core/rights`, `made_from` the address of whoever got it.
+    """
+
+    id: int
+    uuid: str
+    kind: CredentialKind
+    label: str
+    hint: str
+    limits: str
+    made_from: str
+    created: datetime
+    expires: datetime | None
+    used: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +217,16 @@ class ContentKind(StrEnum):
     MANIFEST = "manifest"
 
 
+class Outcome(StrEnum):
+    """How it ended, what an event tells of."""
+
+    DONE = "done"
+    # Who asked may not do it.
+    DENIED = "denied"
+    # Who asked is not who it says.
+    FAILED = "failed"
+
+
 class Action(StrEnum):
     """What an event tells of."""
 
@@ -136,3 +238,15 @@ class Action(StrEnum):
     MOUNT_BLOB = "blob.mount"
     DELETE_BLOB = "blob.delete"
     DAMAGED_BLOB = "blob.damaged"
+    GIVE_CREDENTIAL = "credential.give"
+    REVOKE_CREDENTIAL = "credential.revoke"
+    CHANGE_PASSWORD = "password.change"  # noqa: S105  the name of what happened
+    SIGN_IN = "sign-in"
+    ADD_PRINCIPAL = "principal.add"
+    CHANGE_PRINCIPAL = "principal.change"
+    REMOVE_PRINCIPAL = "principal.remove"
+    EXPIRING_ROBOT = "robot.expiring"
+    JOIN_GROUP = "group.join"
+    LEAVE_GROUP = "group.leave"
+    PUT_GRANT = "grant.put"
+    REMOVE_GRANT = "grant.remove"

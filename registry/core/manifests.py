@@ -29,11 +29,18 @@ _MOST_TOLD: Final = 100
 class Condition:
     """What must hold of a tag for a push to go on (RFC 9110, section 13.1): `If-Match`, `If-None-Match`.
 
-    `match` lists the digests of which one must be there; None demands nothing, and empty means any (`*`).
+    `match` lists the digests of which one must be there; None demands nothing, and empty means any (`*`). Without
+    `may_move`, no tag that is there may come to point elsewhere.
     """
 
     match: Sequence[str] | None = None
     none_match: Sequence[str] | None = None
+    may_move: bool = True
+
+    @property
+    def is_stated(self) -> bool:
+        """Whether the request itself demands something."""
+        return self.match is not None or self.none_match is not None
 
     def holds(self, present: Digest | None) -> bool:
         """Whether it does for what the reference points to by now."""
@@ -78,7 +85,8 @@ class ManifestService:
     ) -> Pushed:
         """Keep the bytes as they are, with every tag, or nothing at all (end-7a, end-7b).
 
-        Raises: ManifestInvalid, DigestInvalid, TooManyTags, ManifestPartsUnknown, PreconditionFailed.
+        Raises: ManifestInvalid, DigestInvalid, TooManyTags, ManifestPartsUnknown, PreconditionFailed; Denied when a tag
+        points elsewhere and may not be moved.
         """
         pushed, keep = self.plan(name, reference, content, content_type, caller, tags=tags, condition=condition)
         self.metadata.transact(keep)
@@ -97,7 +105,8 @@ class ManifestService:
     ) -> tuple[Pushed, Callable[[Transaction], None]]:
         """What `put` will have come to, and the transaction that it takes.
 
-        Raises: ManifestInvalid, DigestInvalid, TooManyTags; the transaction ManifestPartsUnknown, PreconditionFailed.
+        Raises: ManifestInvalid, DigestInvalid, TooManyTags; the transaction ManifestPartsUnknown, PreconditionFailed,
+        Denied.
         """
         if len(tags) > MOST_TAGS:
             raise TooManyTags(limit=MOST_TAGS, tags=len(tags))
@@ -108,7 +117,7 @@ class ManifestService:
         def keep(tx: Transaction) -> None:
             repository = tx.repositories.get_or_create(name)
             # Of a push by digest, the tags are what a condition can protect.
-            for guarded in () if condition is UNCONDITIONAL else names or (reference,):
+            for guarded in names or (reference,) if condition.is_stated else ():
                 _require(condition, guarded, tx.manifests.find(repository, guarded))
             self._check_parts(tx, repository, manifest)
             if tx.manifests.put(repository, digest, content, manifest, caller):
@@ -116,7 +125,7 @@ class ManifestService:
             tx.journal.event(Action.PUSH_MANIFEST, repository, caller, digest)
             # Sorted, so that two pushes of several tags meet in one order.
             for tag in sorted(names):
-                if tx.tags.set(repository, tag, digest, caller):
+                if tx.tags.set(repository, tag, digest, caller, may_move=condition.may_move):
                     tx.journal.event(Action.SET_TAG, repository, caller, digest, reference=str(tag))
 
         return Pushed(digest, names, manifest.subject), keep

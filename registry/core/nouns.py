@@ -13,6 +13,7 @@ from registry.core.facts import (
     Credential,
     HashState,
     ObjectKey,
+    Outcome,
     Repository,
     StoredBlob,
     UploadSession,
@@ -174,8 +175,11 @@ class Tags(Protocol):
     """Live tags, and the history of what each was."""
 
     def find(self, repository: Repository, tag: Tag) -> Digest | None: ...
-    def set(self, repository: Repository, tag: Tag, digest: Digest, by: Caller) -> bool:
-        """Point the tag at a visible manifest; whether that changed anything."""
+    def set(self, repository: Repository, tag: Tag, digest: Digest, by: Caller, *, may_move: bool = True) -> bool:
+        """Point the tag at a visible manifest; whether that changed anything.
+
+        Raises: Denied when it points elsewhere, and may not be moved.
+        """
         ...
 
     def close(self, repository: Repository, tag: Tag, by: Caller) -> Digest | None:
@@ -193,6 +197,12 @@ class Journal(Protocol):
     def event(
         self, action: Action, repository: Repository, caller: Caller, digest: Digest, reference: str = ""
     ) -> None: ...
+    def note(
+        self, action: Action, caller: Caller, *, target: str = "", outcome: Outcome = Outcome.DONE, detail: str = ""
+    ) -> None:
+        """The same of what is done to no repository: `target` is a principal's name, or what else it was done to."""
+        ...
+
     def review(self, repository: Repository, kind: ContentKind, digest: Digest, due: datetime) -> None:
         """Have the collector decide about this content when `due` has passed."""
         ...

@@ -29,6 +29,8 @@ from registry.core.nouns import (
     Uploads,
     Usage,
 )
+from registry.core.nouns_of_people import Credentials, Grants, People
+from registry.core.rights import ALL_VISIBLE, Rights, Visible
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName, Tag
 
@@ -57,6 +59,12 @@ class Transaction(Protocol):
 
     @property
     def accounts(self) -> Accounts: ...
+    @property
+    def people(self) -> People: ...
+    @property
+    def grants(self) -> Grants: ...
+    @property
+    def credentials(self) -> Credentials: ...
     @property
     def repositories(self) -> Repositories: ...
     @property
@@ -105,7 +113,7 @@ class Reader(Protocol):
     async def blob(self, name: RepositoryName, digest: Digest) -> StoredBlob | None: ...
     async def knows(self, name: RepositoryName) -> bool: ...
     async def tags(self, name: RepositoryName, last: str, limit: int) -> Sequence[str]: ...
-    async def catalog(self, last: str, limit: int) -> Sequence[str]: ...
+    async def catalog(self, last: str, limit: int, visible: Visible = ALL_VISIBLE) -> Sequence[str]: ...
     async def referrers(
         self, name: RepositoryName, subject: Digest, artifact_type: str | None, last: Digest | None, limit: int
     ) -> tuple[Sequence[Referrer], bool]:
@@ -117,7 +125,7 @@ class Reader(Protocol):
 
 
 class Recognition(Protocol):
-    """The two lookups by which each request's caller is recognised; asked every time, so what is revoked is gone."""
+    """The lookups by which each request's caller is recognised; asked every time, so what is revoked is gone."""
 
     async def password(self, name: str) -> Credential | None:
         """The password that this name may sign in with by now."""
@@ -125,6 +133,22 @@ class Recognition(Protocol):
 
     async def credential(self, credential_id: int) -> Credential | None:
         """The credential, if it is good by now."""
+        ...
+
+    async def hashed(self, secret: str) -> Credential | None:
+        """The credential that we made ourselves and that has this hash, if it is good by now; no password."""
+        ...
+
+    async def generation(self) -> int:
+        """Another number after every change of a grant, a membership or a principal (design 7)."""
+        ...
+
+    async def rights(self, principal: int) -> Rights:
+        """All grants to the principal, to its groups and to everybody, as they are now or later."""
+        ...
+
+    def version(self) -> int | None:
+        """As `Reader.version`."""
         ...
 
 

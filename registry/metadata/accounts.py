@@ -9,13 +9,12 @@ from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
-from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.facts import Caller, Credential
 from registry.metadata.instants import to_micros
 from registry.metadata.moment import Moment
-from registry.metadata.schema import credential, generation, principal, signing_key
-from registry.metadata.statements import Row
+from registry.metadata.recognition import as_credential, password_of
+from registry.metadata.schema_people import credential, principal, signing_key
 
 _PRINCIPAL: Final = sa.select(principal.c.id, principal.c.name, principal.c.is_admin, principal.c.kind).where(
     principal.c.name == p("name")
@@ -25,19 +24,8 @@ _ADD_PRINCIPAL: Final = (
     .values({each: p(each) for each in ("uuid", "kind", "name", "is_admin", "created_at")})
     .returning(principal.c.id)
 )
-_ALIVE: Final = (
-    principal.c.disabled_at.is_(None),
-    credential.c.revoked_at.is_(None),
-    sa.or_(credential.c.expires_at.is_(None), credential.c.expires_at > p("now")),
-)
-_CREDENTIALS: Final = sa.select(
-    credential.c.id, credential.c.version, credential.c.secret, principal.c.id, principal.c.name, principal.c.is_admin
-).select_from(credential.join(principal, principal.c.id == credential.c.principal_id))
-# Both are asked on every request that names a credential, which is how a revoked one is gone with the next (design §7).
-password_of: Final = _CREDENTIALS.where(principal.c.name == p("name"), credential.c.kind == "password", *_ALIVE)
-credential_by_id: Final = _CREDENTIALS.where(credential.c.id == p("credential"), *_ALIVE)
 _ADD_CREDENTIAL: Final = sa.insert(credential).values(
-    {each: p(each) for each in ("principal_id", "kind", "secret", "created_at")}
+    {each: p(each) for each in ("uuid", "principal_id", "kind", "secret", "created_at")}
 )
 _REHASH: Final = (
     sa.update(credential)
@@ -49,19 +37,6 @@ _ADD_KEY: Final = sa.insert(signing_key).values(
     {each: p(each) for each in ("kid", "sealed", "created_at", "expires_at")}
 )
 _DROP_KEYS: Final = sa.delete(signing_key).where(signing_key.c.expires_at < p("now"))
-_BUMP: Final = (
-    insert(generation)
-    .values(name=p("name"), value=1)
-    .on_conflict_do_update(index_elements=["name"], set_={"value": generation.c.value + 1})
-)
-
-
-def as_credential(row: Row) -> Credential:
-    """A row of `password_of` or `credential_by_id`."""
-    credential_id, version, secret, principal_id, name, is_admin = row
-    return Credential(
-        credential_id, version, secret, Caller(principal_id, name, bool(is_admin), credential=credential_id)
-    )
 
 
 class Accounts:
@@ -96,12 +71,12 @@ class Accounts:
         """A first password, hashed."""
         self._moment.run(
             _ADD_CREDENTIAL,
+            uuid=str(uuid.uuid4()),
             principal_id=caller.principal,
             kind="password",
             secret=secret,
             created_at=self._moment.micros,
         )
-        self._moment.run(_BUMP, name="credentials")
 
     def rehash(self, credential: Credential, secret: str) -> None:
         """The same password under a better hash: still the same credential, so nothing that names it ends."""

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from registry.metadata.accounts import Accounts
 from registry.metadata.blobs import Blobs
+from registry.metadata.credentials import Credentials
+from registry.metadata.grants import Grants
 from registry.metadata.instants import from_micros
 from registry.metadata.inventory import Inventory
 from registry.metadata.journal import Journal
@@ -15,6 +17,7 @@ from registry.metadata.links import Links
 from registry.metadata.manifests import Manifests
 from registry.metadata.moment import Moment
 from registry.metadata.objects import Objects
+from registry.metadata.people import People
 from registry.metadata.remedies import Remedies
 from registry.metadata.repositories import Repositories
 from registry.metadata.settings import Settings
@@ -31,12 +34,15 @@ class SqlTransaction:
         moment = self._moment = Moment(connection)
         self.accounts = Accounts(moment)
         self.blobs = Blobs(moment)
+        self.credentials = Credentials(moment)
+        self.grants = Grants(moment)
         self.inventory = Inventory(moment)
         self.journal = Journal(moment)
         self.leases = Leases(moment)
         self.links = Links(moment)
         self.manifests = Manifests(moment)
         self.objects = Objects(moment)
+        self.people = People(moment)
         self.remedies = Remedies(moment)
         self.repositories = Repositories(moment)
         self.settings = Settings(moment)

@@ -16,8 +16,18 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
 from registry.core.facts import Credential, Referrer, StoredBlob, StoredManifest
-from registry.metadata.accounts import as_credential, credential_by_id, password_of
+from registry.core.rights import ALL_VISIBLE, Rights, Visible
 from registry.metadata.links import as_blob, served
+from registry.metadata.recognition import (
+    admin_groups_of,
+    as_credential,
+    as_rights,
+    credential_by_id,
+    credential_hashed,
+    grants_generation,
+    grants_to,
+    password_of,
+)
 from registry.metadata.schema import content, link, manifest, repository, tag
 from registry.metadata.statements import Row, Run, Statement
 from registry.oci.digest import Digest
@@ -54,6 +64,14 @@ _CATALOG: Final = (
     )
     .order_by(repository.c.name)
     .limit(p("limit"))
+)
+# Of who may not see all: within a span, which the index has in order, so that what is far from it costs nothing.
+_CATALOG_OF: Final = _CATALOG.where(
+    repository.c.name >= p("first"),
+    repository.c.name < p("end"),
+    repository.c.name.regexp_match(p("allowed")),
+    repository.c.name.regexp_match(p("within")),
+    sa.not_(repository.c.name.regexp_match(p("denied"))),
 )
 _REFERRING: Final = (
     *_LIVE,
@@ -115,9 +133,23 @@ class Lookups(ABC):
         """Tags after `last`, by their bytes."""
         return [row[0] for row in await self._run(_TAGS, name=name.text, last=last, limit=limit)]
 
-    async def catalog(self, last: str, limit: int) -> Sequence[str]:
-        """Repositories after `last` that hold a manifest, by their bytes."""
-        return [row[0] for row in await self._run(_CATALOG, last=last, limit=limit)]
+    async def catalog(self, last: str, limit: int, visible: Visible = ALL_VISIBLE) -> Sequence[str]:
+        """Those visible repositories after `last` that hold a manifest, by their bytes."""
+        if visible.is_all:
+            return [row[0] for row in await self._run(_CATALOG, last=last, limit=limit)]
+        found: list[str] = []
+        words = {
+            "allowed": _whole(visible.allowed, ".*"),
+            "within": _whole(visible.within, ".*"),
+            "denied": _whole(visible.denied, "^$"),
+        }
+        for span in visible.spans:
+            if len(found) < limit and last < span.end:
+                rows = await self._run(
+                    _CATALOG_OF, last=last, first=span.first, end=span.end, limit=limit - len(found), **words
+                )
+                found += [row[0] for row in rows]
+        return found
 
     async def referrers(
         self, name: RepositoryName, subject: Digest, artifact_type: str | None, last: Digest | None, limit: int
@@ -138,6 +170,21 @@ class Lookups(ABC):
         row = _first(await self._run(password_of, name=name, now=_now()))
         return as_credential(row) if row else None
 
+    async def hashed(self, secret: str) -> Credential | None:
+        """The credential of our own making with this hash, if it is good by now, and by this machine's clock."""
+        row = _first(await self._run(credential_hashed, secret=secret, now=_now()))
+        return as_credential(row) if row else None
+
+    async def generation(self) -> int:
+        """That of all grants."""
+        row = _first(await self._run(grants_generation))
+        return int(row[0]) if row else 0
+
+    async def rights(self, principal: int) -> Rights:
+        """What has been granted to it, to its groups and to everybody."""
+        grants = await self._run(grants_to, principal=principal)
+        return as_rights(grants, await self._run(admin_groups_of, principal=principal, yes=True))
+
     async def credential(self, credential_id: int) -> Credential | None:
         """The credential, if it is good by now, and by this machine's clock."""
         row = _first(await self._run(credential_by_id, credential=credential_id, now=_now()))
@@ -156,6 +203,11 @@ class SqliteReader(Lookups):
 
     async def _run(self, statement: Statement, /, **values: object) -> list[Row]:
         return self._ask(statement, **values)
+
+
+def _whole(regex: str | None, without: str) -> str:
+    """For whole names; `without` where there is none."""
+    return without if regex is None else f"^(?:{regex})$"
 
 
 def _first(rows: list[Row]) -> Row | None:

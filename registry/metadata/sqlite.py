@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -49,6 +50,7 @@ class Connection:
         # What a statement may have to take back need not see a disk.
         self._driver.execute("PRAGMA temp_store = MEMORY")
         self._driver.execute(f"PRAGMA cache_size = -{cache}")
+        self._driver.create_function("regexp", 2, _regexp, deterministic=True)
         if writes:
             self._driver.execute("PRAGMA journal_mode = WAL")
             # 16 MiB of log: to fold it back costs two flushes, and the default would ask them of every hundredth push.
@@ -238,6 +240,11 @@ class SqliteMetadata:
     def _open_writer(self) -> None:
         self._writer = Connection(self._path, writes=True, cache=8192)
         self._transaction = SqlTransaction(self._writer)
+
+
+def _regexp(pattern: str, text: str) -> bool:
+    """What SQLite calls for `text REGEXP pattern`; compiled ones are kept by `re`."""
+    return re.search(pattern, text) is not None
 
 
 def _is_busy(error: BaseException) -> bool:

@@ -14,6 +14,7 @@ from registry.metadata.moment import Moment
 from registry.metadata.schema import manifest, tag, tag_history
 from registry.metadata.statements import Row, Statement
 from registry.oci.digest import Digest
+from registry.oci.errors import Denied
 from registry.oci.names import Tag
 
 _FIND: Final = (
@@ -61,7 +62,7 @@ class Tags:
         row = self._held(repository, tag)
         return Digest.unpack(row[0]) if row else None
 
-    def set(self, repository: Repository, tag: Tag, digest: Digest, by: Caller) -> bool:
+    def set(self, repository: Repository, tag: Tag, digest: Digest, by: Caller, *, may_move: bool = True) -> bool:
         """Point the tag at the manifest; its former interval becomes history."""
         former = self._held(repository, tag)
         if former is None:
@@ -69,7 +70,11 @@ class Tags:
                 return True
             # Nothing to point to; or somebody else was quicker to set a new tag, whose interval ends here.
             former = self._held(repository, tag)
-        if former is None or former[0] == digest.packed or not self._point(_MOVE, repository, tag, digest, by):
+        if former is None or former[0] == digest.packed:
+            return False
+        if not may_move:
+            raise Denied(reference=str(tag), reason="the tag is there already, and may not be moved")
+        if not self._point(_MOVE, repository, tag, digest, by):
             return False
         self._remember(repository, tag, former, by)
         return True

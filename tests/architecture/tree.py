@@ -18,7 +18,7 @@ def python_files(*folders: str) -> Iterator[Path]:
 
 def written_files() -> Iterator[Path]:
     """Every file that somebody wrote: what git would keep, without asking git."""
-    yield from sorted(path for path in PROJECT.iterdir() if path.is_file())
+    yield from sorted(path for path in PROJECT.iterdir() if path.is_file() and path.name != ".git")
     for folder in FOLDERS:
         found = sorted(path for path in PROJECT.joinpath(folder).rglob("*") if path.is_file())
         yield from (path for path in found if "__pycache__" not in path.parts)

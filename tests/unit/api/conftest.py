@@ -14,12 +14,14 @@ import pytest
 
 from registry.api.authenticate import Authenticator
 from registry.api.messages import Identity, Request
+from registry.api.services import Threads
 from registry.api.tokens import TokenService
 from registry.auth.keys import KeyRing, SigningKey
 from registry.auth.passwords import Passwords
 from registry.auth.tokens import Tokens, VerifiedTokens
-from registry.core.access import Access
+from registry.core.access import PULL_BY_ANYONE, Access
 from registry.core.accounts import ADMIN
+from registry.core.credentials import CredentialService
 from registry.metadata.reader import SqliteReader
 from tests.unit.core.house import House
 from tests.unit.metadata.databases import quick_folder
@@ -75,10 +77,13 @@ class Gate:
         reader = SqliteReader(connection.run, connection.version)
         self.authenticator = Authenticator(
             reader, self.house.metadata, self.house.residents, self.passwords, VerifiedTokens(self.tokens),
-            is_open=self.is_open,
+            is_open=self.is_open, always=(PULL_BY_ANYONE,) if self.anonymous_pull else (),
         )  # fmt: skip
-        access = Access(self.anonymous_pull)
-        self.service = TokenService(self.authenticator, self.tokens, access, self.house.residents, "entrepot", LIFETIME)
+        self.in_thread = Threads(1)
+        self.service = TokenService(
+            self.authenticator, self.tokens, Access(), CredentialService(self.house.metadata), self.in_thread,
+            "entrepot", LIFETIME, timedelta(days=1),
+        )  # fmt: skip
 
     def recognise(self, authorization: str | None) -> Identity:
         return asyncio.run(self.authenticator.recognise(authorization))
@@ -115,3 +120,4 @@ def gate(tokens: Tokens, passwords: Counting, secret: str) -> Iterator[Gate]:
         gate = Gate(house, passwords, tokens)
         yield gate
         gate.authenticator.close()
+        gate.in_thread.close()

@@ -54,7 +54,7 @@ class Front:
             reader=self.reader,
             writer=house.metadata,
             store=house.store,
-            access=Access(self.gate.anonymous_pull),
+            access=Access(),
             uploads=house.uploads,
             blobs=house.blobs,
             manifests=house.manifests,

@@ -13,8 +13,9 @@ from registry.api.messages import Identity
 from registry.auth.passwords import Verdict
 from registry.auth.scopes import Scope
 from registry.auth.tokens import Claims
-from registry.core.access import Demand, Right
+from registry.core.access import Demand
 from registry.core.facts import Caller
+from registry.core.rights import Right
 from registry.oci.errors import Busy, Unauthorized
 from registry.oci.names import RepositoryName
 from tests.unit.api.conftest import LIFETIME, PASSWORD, Gate, basic, request

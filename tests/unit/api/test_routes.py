@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from registry.api.routes import BY_ENDPOINT, PREFIX, ROUTES, Endpoint, Route, locate
-from registry.core.access import Right
+from registry.core.rights import Right
 from registry.oci.names import RepositoryName
 
 # distribution-spec, Endpoints: method and path of end-1 to end-14, less their query; `GET / HEAD` are two rows here.

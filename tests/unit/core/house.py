@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from registry.core.access import Access, Right
+from registry.core.access import Access
 from registry.core.accounts import Residents, settle
 from registry.core.blobs import BlobService
 from registry.core.facts import Caller, StoredBlob
 from registry.core.manifests import ManifestService
 from registry.core.ports import Hashes, ObjectStore
+from registry.core.rights import Right
 from registry.core.sweep import Sweeper
 from registry.core.tenure import Tenure
 from registry.core.uploads import Reception, UploadService
@@ -59,7 +60,7 @@ class House:
         self._own_eyes = sqlite3.connect(self.database, isolation_level=None)
         self.residents: Residents = settle(self.metadata, lambda: "hash")[0]
         self.admin: Caller = self.residents.admin
-        self.access = Access(self.anonymous_pull)
+        self.access = Access()
         self.uploads = UploadService(
             self.metadata, self.store, self.hashes, lambda: str(uuid4()), new_key, self.lease, self.expiry
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -54,6 +55,7 @@ def opened(database: Path) -> Iterator[SqliteMetadata]:
 def rows(database: Path, query: str, *values: object) -> list[tuple[Any, ...]]:
     """What the tables say, asked by nobody's code but the test's."""
     with closing(sqlite3.connect(database)) as connection, connection:
+        connection.create_function("regexp", 2, lambda pattern, text: re.search(pattern, text) is not None)
         return connection.execute(query, values).fetchall()
 
 

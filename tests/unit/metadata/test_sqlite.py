@@ -12,8 +12,8 @@ from threading import Event, Thread
 import pytest
 
 from registry.metadata import sqlite
-from registry.metadata.accounts import _BUMP
 from registry.metadata.nouns import SqlTransaction
+from registry.metadata.recognition import bump
 from registry.metadata.sqlite import SqliteMetadata
 from registry.oci.digest import Digest
 from registry.oci.errors import ManifestUnknown
@@ -296,7 +296,7 @@ def test_processes_that_write_at_once_lose_nothing(database: Path) -> None:
             for each in range(20):
                 setting(metadata, f"{number}-{each}")
                 # Read, then written, by everybody: who would not wait for its turn would count too few.
-                metadata.transact(lambda tx: tx.accounts._moment.run(_BUMP, name="count"))
+                metadata.transact(lambda tx: tx.accounts._moment.run(bump, name="count"))
         return number
 
     assert at_once(write, processes=3) == [0, 1, 2]

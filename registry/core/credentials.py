@@ -1,0 +1,95 @@
+"""What proves who somebody is, given out and taken back: passwords, personal tokens, refresh tokens, sessions.
+
+    password ── shown to the token service ──▶ refresh token ──▶ bearer tokens
+    token    ──▶ bearer tokens
+    session  ── a browser that signed in
+
+A credential knows which one was shown when it was given out: they are taken back together. A bearer token names its
+credential, so it ends with it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from registry.core.facts import Action, Caller, CredentialKind, Secret
+from registry.core.ports import Metadata, Transaction
+from registry.core.refusals import CredentialUnknown, TooManyCredentials
+from registry.core.rights import Grant, limits_text
+
+MOST_OF_A_KIND: Final = 200
+"""Of one principal: whoever lets them pile up is a program that should keep the one it has."""
+_LONGEST_LABEL: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A secret of our own making, as it is kept: its hash, and by what its owner knows it again."""
+
+    hashed: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialService:
+    """The rules; who may ask for what is decided before (`core/access`, the routes)."""
+
+    metadata: Metadata
+
+    def give(  # noqa: PLR0913  what is known of a credential
+        self,
+        owner: int,
+        kind: CredentialKind,
+        made: Made,
+        by: Caller,
+        *,
+        label: str = "",
+        limits: Iterable[Grant] = (),
+        lifetime: timedelta | None = None,
+        parent: int | None = None,
+    ) -> Secret:
+        """One more credential of the principal `owner`. Raises: TooManyCredentials."""
+        text = limits_text(limits)
+
+        def add(tx: Transaction) -> Secret:
+            if tx.credentials.count(owner, kind) >= MOST_OF_A_KIND:
+                # Refresh tokens pile up by themselves: every docker login makes one, and no logout takes it back.
+                if kind not in {CredentialKind.REFRESH, CredentialKind.SESSION}:
+                    raise TooManyCredentials(limit=MOST_OF_A_KIND)
+                tx.credentials.revoke_stalest(owner, kind)
+            expires = None if lifetime is None else tx.now + lifetime
+            added = tx.credentials.add(
+                owner, kind, made.hashed, label=label[:_LONGEST_LABEL], hint=made.hint, limits=text, expires=expires,
+                parent=parent, made_from=by.address,
+            )  # fmt: skip
+            if kind is not CredentialKind.REFRESH:
+                tx.journal.note(Action.GIVE_CREDENTIAL, by, target=tx.people.name_of(owner), detail=f"{kind} {label}")
+            return added
+
+        return self.metadata.transact(add)
+
+    def list(self, owner: int) -> Sequence[Secret]:
+        """Those that are good by now, newest first; never their secrets."""
+        return self.metadata.observe(lambda tx: tx.credentials.of(owner))
+
+    def revoke(self, owner: int, uuid: str, by: Caller) -> None:
+        """Take it back, and whatever was given out for it. Raises: CredentialUnknown."""
+
+        def end(tx: Transaction) -> None:
+            secret = tx.credentials.find(owner, uuid)
+            if secret is None:
+                raise CredentialUnknown(uuid=uuid)
+            tx.credentials.revoke(secret.id)
+            detail = f"{secret.kind} {secret.label}"
+            tx.journal.note(Action.REVOKE_CREDENTIAL, by, target=tx.people.name_of(owner), detail=detail)
+
+        self.metadata.transact(end)
+
+    def note_use(self, used: Iterable[tuple[int, datetime]]) -> None:
+        """Remember when credentials were used last; gathered in memory, told now and then (design 8)."""
+        latest = sorted(dict(used).items())
+        if latest:
+            self.metadata.transact(lambda tx: tx.credentials.note_use(latest))

@@ -1,0 +1,167 @@
+"""Grants: given, taken back, and explained. Who may give which is decided before (`core/administration`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from registry.core.access import PULL_BY_ANYONE
+from registry.core.facts import Action, Caller, GivenGrant, Principal
+from registry.core.patterns import Pattern, PatternInvalid
+from registry.core.people import known
+from registry.core.ports import Metadata, Transaction
+from registry.core.refusals import Changed, GrantUnknown, Unfit
+from registry.core.rights import WORDS, ActionsInvalid, Grant, Right, Rights, Verdict, parse_actions
+from registry.oci.names import RepositoryName
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Whether a principal may do something, and why; `because` is the grant that decides, if one does."""
+
+    allowed: bool
+    because: Grant | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrantService:
+    """The rules; `anonymous_pull` is the setting, which grants something too."""
+
+    metadata: Metadata
+    anonymous_pull: bool = False
+
+    def put(
+        self,
+        subject: str,
+        pattern: str,
+        actions: Iterable[str],
+        by: Caller,
+        *,
+        denies: bool = False,
+        version: int | None = None,
+    ) -> GivenGrant:
+        """What the subject may do (or may not) on this very pattern, in place of what was said of that before.
+
+        `version` is that of the grant to be replaced, 0 for none. Raises: PrincipalUnknown, Unfit, Changed.
+        """
+        wanted, words = fit_pattern(pattern), fit_actions(actions)
+
+        def give(tx: Transaction) -> GivenGrant:
+            principal = known(tx, subject)
+            former = tx.grants.on(principal, wanted, denies=denies)
+            if version is not None and version != (former.version if former else 0):
+                raise Changed(grant=str(former.grant if former else wanted))
+            if former is not None and former.grant.actions == words:
+                return former
+            uuid = tx.grants.put(principal, wanted, words, by, denies=denies)
+            given = tx.grants.find(uuid)
+            assert given is not None  # noqa: S101  it was put a line above
+            tx.journal.note(Action.PUT_GRANT, by, target=subject, detail=str(given.grant))
+            return given
+
+        return self.metadata.transact(give)
+
+    def get(self, uuid: str) -> GivenGrant:
+        """Raises: GrantUnknown."""
+        return self.metadata.observe(lambda tx: _given(tx, uuid))
+
+    def page(self, last: str, limit: int, subject: str | None = None) -> Sequence[GivenGrant]:
+        """After the one of UUID `last`; of one subject, if given. Raises: PrincipalUnknown."""
+        return self.metadata.observe(
+            lambda tx: tx.grants.page(last, limit, None if subject is None else known(tx, subject))
+        )
+
+    def remove(self, uuid: str, by: Caller, *, version: int | None = None) -> None:
+        """Raises: GrantUnknown, Changed."""
+
+        def take_back(tx: Transaction) -> None:
+            given = _given(tx, uuid)
+            if version is not None and version != given.version:
+                raise Changed(grant=str(given.grant))
+            tx.grants.remove(uuid)
+            tx.journal.note(Action.REMOVE_GRANT, by, target=given.grant.subject, detail=str(given.grant))
+
+        self.metadata.transact(take_back)
+
+    def remove_on(self, subject: str, pattern: str, by: Caller, *, denies: bool = False) -> None:
+        """By what it says. Raises: PrincipalUnknown, GrantUnknown, Unfit."""
+        wanted = fit_pattern(pattern)
+        given = self.metadata.observe(lambda tx: tx.grants.on(known(tx, subject), wanted, denies=denies))
+        if given is None:
+            raise GrantUnknown(subject=subject, pattern=pattern)
+        self.remove(given.grant.uuid, by)
+
+    def explain(self, subject: str, action: str, repository: RepositoryName) -> Explanation:
+        """Why the subject may do this, or may not. Raises: PrincipalUnknown, Unfit."""
+        right = fit_right(action)
+
+        def look(tx: Transaction) -> Explanation:
+            principal = known(tx, subject)
+            read = tx.grants.concerning(principal.id)
+            always = (PULL_BY_ANYONE,) if self.anonymous_pull else ()
+            rights = Rights((*read.grants, *always), read.is_admin)
+            return explained(principal, rights, right, repository, is_expired=_is_expired(principal, tx))
+
+        return self.metadata.observe(look)
+
+
+def explained(
+    principal: Principal, rights: Rights, right: Right, repository: RepositoryName, *, is_expired: bool
+) -> Explanation:
+    """The same decision as `core/access` makes, put into a sentence."""
+    who, what = principal.name, f"{right} {repository}"
+    if principal.disabled is not None or is_expired:
+        return Explanation(allowed=False, because=None, sentence=f"{who} is {_state(principal)} and may do nothing")
+    if principal.is_admin:
+        return Explanation(allowed=True, because=None, sentence=f"{who} may {what}: it is an administrator")
+    if rights.is_admin:
+        sentence = f"{who} may {what}: it is in a group of administrators"
+        return Explanation(allowed=True, because=None, sentence=sentence)
+    verdict = rights.verdict(right, repository)
+    return Explanation(verdict.holds, verdict.because, _sentence(who, what, verdict))
+
+
+def fit_pattern(text: str) -> Pattern:
+    """Raises: Unfit."""
+    try:
+        return Pattern.parse(text)
+    except PatternInvalid as error:
+        raise Unfit(pattern=text[:300], reason=str(error)) from None
+
+
+def fit_actions(words: Iterable[str]) -> tuple[str, ...]:
+    """Raises: Unfit."""
+    try:
+        return parse_actions(words)
+    except ActionsInvalid as error:
+        raise Unfit(reason=str(error)) from None
+
+
+def fit_right(word: str) -> Right:
+    """What somebody asks about by a word that grants are written in. Raises: Unfit."""
+    if word not in WORDS:
+        raise Unfit(action=word[:100], reason=f"there are {', '.join(WORDS)}")
+    return Right.PUSH if word == "create" else Right(word)
+
+
+def _sentence(who: str, what: str, verdict: Verdict) -> str:
+    if verdict.because is None:
+        return f"{who} may not {what}: no grant to it, to its groups or to anyone says so"
+    may = "may" if verdict.holds else "may not"
+    return f"{who} {may} {what}: a grant {verdict.because}"
+
+
+def _state(principal: Principal) -> str:
+    return "disabled" if principal.disabled is not None else "expired"
+
+
+def _is_expired(principal: Principal, tx: Transaction) -> bool:
+    return principal.expires is not None and principal.expires <= tx.now
+
+
+def _given(tx: Transaction, uuid: str) -> GivenGrant:
+    given = tx.grants.find(uuid)
+    if given is None:
+        raise GrantUnknown(uuid=uuid[:100])
+    return given

@@ -1,0 +1,144 @@
+"""What a transaction can be asked and told of people, their credentials and their grants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from registry.core.facts import LOCAL, Caller, CredentialKind, GivenGrant, Principal, PrincipalKind, Secret
+from registry.core.patterns import Pattern
+from registry.core.rights import Rights
+
+
+class People(Protocol):
+    """Users, groups and robots. Every change makes all workers look at rights anew."""
+
+    def find(self, name: str) -> Principal | None:
+        """By the name that grants use; `anyone` is the one for everybody."""
+        ...
+
+    def find_external(self, source: str, external_id: str) -> Principal | None: ...
+    def name_of(self, principal: int) -> str: ...
+    def add(
+        self,
+        kind: PrincipalKind,
+        name: str,
+        *,
+        is_admin: bool = False,
+        source: str = LOCAL,
+        external_id: str | None = None,
+        description: str = "",
+        expires: datetime | None = None,
+    ) -> Principal | None:
+        """A new one; None when the name is taken."""
+        ...
+
+    def change(self, changed: Principal) -> Principal | None:
+        """Keep what it says but for id, uuid, kind and source, as its next version; None when it is not as it was."""
+        ...
+
+    def remove(self, principal: Principal) -> None:
+        """Nobody can be it any more: its credentials, grants and memberships end, its name is free, its events stay."""
+        ...
+
+    def page(self, kind: PrincipalKind, last: str, limit: int, words: str = "") -> Sequence[Principal]:
+        """By their names, after `last`; those whose name or description holds `words`."""
+        ...
+
+    def members(self, group: int) -> Sequence[tuple[str, str]]:
+        """Names, and the source that says so, in their order."""
+        ...
+
+    def groups_of(self, member: int) -> Sequence[str]: ...
+    def join(self, group: int, member: int, source: str = LOCAL) -> bool:
+        """Whether that is new."""
+        ...
+
+    def leave(self, group: int, member: int, source: str = LOCAL) -> bool:
+        """Whether it was in it, as far as this source says."""
+        ...
+
+    def replace_groups(self, member: int, source: str, groups: Sequence[int]) -> None:
+        """From now on the member is, as far as this source says, in these groups and in no others."""
+        ...
+
+    def other_administrators(self, principal: int) -> bool:
+        """Whether somebody else may do everything, and can sign in."""
+        ...
+
+    def expiring(self, before: datetime) -> Sequence[Principal]:
+        """Robots that expire by then, and were not told of."""
+        ...
+
+    def warned(self, principal: int) -> None:
+        """It was told of."""
+        ...
+
+
+class Grants(Protocol):
+    """What was granted to whom. Every change makes all workers look at rights anew."""
+
+    def concerning(self, principal: int) -> Rights:
+        """All grants to the principal, its groups and everybody."""
+        ...
+
+    def put(self, principal: Principal, pattern: Pattern, actions: Sequence[str], by: Caller, *, denies: bool) -> str:
+        """In place of what was granted (or denied) on this very pattern; the grant's UUID."""
+        ...
+
+    def find(self, uuid: str) -> GivenGrant | None: ...
+    def on(self, principal: Principal, pattern: Pattern, *, denies: bool) -> GivenGrant | None:
+        """What is granted (or denied) to this very principal on this very pattern."""
+        ...
+
+    def remove(self, uuid: str) -> bool: ...
+    def page(self, last: str, limit: int, subject: Principal | None = None) -> Sequence[GivenGrant]:
+        """After the one of UUID `last`, in no order of meaning; of one subject, if given."""
+        ...
+
+
+class Credentials(Protocol):
+    """What proves who somebody is. Only those that are good by now are found, counted and listed."""
+
+    def add(  # noqa: PLR0913  what is known of a credential
+        self,
+        owner: int,
+        kind: CredentialKind,
+        secret: str,
+        *,
+        label: str,
+        hint: str,
+        limits: str,
+        expires: datetime | None,
+        parent: int | None,
+        made_from: str,
+    ) -> Secret:
+        """One more; `secret` is a hash."""
+        ...
+
+    def find(self, owner: int, uuid: str) -> Secret | None: ...
+    def of(self, owner: int) -> Sequence[Secret]:
+        """Newest first."""
+        ...
+
+    def count(self, owner: int, kind: CredentialKind) -> int: ...
+    def revoke(self, credential: int) -> None:
+        """Take it back, and whatever was given out for it."""
+        ...
+
+    def revoke_all(self, owner: int, kinds: Sequence[CredentialKind]) -> int:
+        """Take back all of these kinds, and whatever was given out for them; how many there were."""
+        ...
+
+    def revoke_stalest(self, owner: int, kind: CredentialKind) -> None:
+        """Take back the one that was used longest ago."""
+        ...
+
+    def set_password(self, owner: int, secret: str) -> None:
+        """The one password, hashed, from now on; what was given out for the former ends."""
+        ...
+
+    def note_use(self, used: Sequence[tuple[int, datetime]]) -> None:
+        """When each was used last, unless something later is known."""
+        ...

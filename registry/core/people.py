@@ -1,0 +1,227 @@
+"""Users, groups and robots: made, changed and removed. Who may do that is decided before (`core/administration`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from registry.core.credentials import CredentialService, Made
+from registry.core.facts import LOCAL, Action, Caller, CredentialKind, Principal, PrincipalKind
+from registry.core.ports import Metadata, Transaction
+from registry.core.principal_names import group_name, robot_name, user_name
+from registry.core.refusals import Changed, LastAdministrator, NameTaken, PrincipalUnknown, Unfit
+
+WARNING: Final = timedelta(days=14)
+"""How long before its end a robot's owner hears of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleService:
+    """The rules. Secrets come hashed: to hash one takes longer than any transaction should."""
+
+    metadata: Metadata
+
+    def get(self, name: str) -> Principal:
+        """Raises: PrincipalUnknown."""
+        return self.metadata.observe(lambda tx: known(tx, name))
+
+    def page(self, kind: PrincipalKind, last: str, limit: int, words: str = "") -> Sequence[Principal]:
+        """By their names, after `last`."""
+        return self.metadata.observe(lambda tx: tx.people.page(kind, last, limit, words))
+
+    def add_user(
+        self, name: str, by: Caller, *, password: str | None = None, is_admin: bool = False, description: str = ""
+    ) -> Principal:
+        """Without a password, one who signs in elsewhere, or not yet. Raises: Unfit, NameTaken."""
+        fit = user_name(name)
+
+        def add(tx: Transaction) -> Principal:
+            user = _added(
+                tx, tx.people.add(PrincipalKind.USER, fit, is_admin=is_admin, description=description), fit, by
+            )
+            if password is not None:
+                tx.credentials.set_password(user.id, password)
+            return user
+
+        return self.metadata.transact(add)
+
+    def set_password(self, name: str, password: str, by: Caller) -> None:
+        """From now on it is this one; browsers and clients that signed in by the former are signed out.
+
+        Raises: PrincipalUnknown; Unfit for who has none: a robot, a group, or somebody who signs in elsewhere.
+        """
+
+        def change(tx: Transaction) -> None:
+            user = known(tx, name)
+            if user.kind is not PrincipalKind.USER or user.source != LOCAL:
+                raise Unfit(name=name, reason="only a user who signs in here has a password")
+            tx.credentials.set_password(user.id, password)
+            tx.credentials.revoke_all(user.id, [CredentialKind.SESSION])
+            tx.journal.note(Action.CHANGE_PASSWORD, by, target=name)
+
+        self.metadata.transact(change)
+
+    def change(
+        self, name: str, by: Caller, alter: Callable[[Principal, datetime], Principal], *, version: int | None = None
+    ) -> Principal:
+        """Keep what `alter` makes of it, at the transaction's instant; of this `version`, if one is given.
+
+        Raises: PrincipalUnknown, Changed, LastAdministrator.
+        """
+
+        def keep(tx: Transaction) -> Principal:
+            former = known(tx, name)
+            if version is not None and former.version != version:
+                raise Changed(name=name)
+            wanted = alter(former, tx.now)
+            if wanted == former:
+                return former
+            _guard_administration(tx, former, wanted)
+            changed = tx.people.change(wanted)
+            if changed is None:
+                raise Changed(name=name)
+            tx.journal.note(Action.CHANGE_PRINCIPAL, by, target=name, detail=_difference(former, changed))
+            return changed
+
+        return self.metadata.transact(keep)
+
+    def disable(self, name: str, by: Caller) -> Principal:
+        """It can do nothing until it is enabled again; nothing of it is lost. Raises: as `change`."""
+        return self.change(name, by, lambda each, now: each if each.disabled else replace(each, disabled=now))
+
+    def enable(self, name: str, by: Caller) -> Principal:
+        """Raises: as `change`."""
+        return self.change(name, by, lambda each, _: replace(each, disabled=None))
+
+    def remove(self, name: str, by: Caller) -> None:
+        """For good: what it pushed stays, and what happened. Raises: PrincipalUnknown, LastAdministrator, Unfit."""
+
+        def end(tx: Transaction) -> None:
+            gone = known(tx, name)
+            if gone.kind is PrincipalKind.ANONYMOUS:
+                raise Unfit(name=name, reason="nobody can remove everybody")
+            _guard_administration(tx, gone, replace(gone, is_admin=False))
+            tx.people.remove(gone)
+            tx.journal.note(Action.REMOVE_PRINCIPAL, by, target=name)
+
+        self.metadata.transact(end)
+
+    def add_group(self, name: str, by: Caller, *, is_admin: bool = False, description: str = "") -> Principal:
+        """With `is_admin`, its members may do everything. Raises: Unfit, NameTaken."""
+        fit = group_name(name)
+
+        def add(tx: Transaction) -> Principal:
+            added = tx.people.add(PrincipalKind.GROUP, fit, is_admin=is_admin, description=description)
+            return _added(tx, added, fit, by)
+
+        return self.metadata.transact(add)
+
+    def members(self, group: str) -> Sequence[tuple[str, str]]:
+        """Names, and the source that says so. Raises: PrincipalUnknown."""
+        return self.metadata.observe(lambda tx: tx.people.members(_group(tx, group).id))
+
+    def groups_of(self, name: str) -> Sequence[str]:
+        """Raises: PrincipalUnknown."""
+        return self.metadata.observe(lambda tx: tx.people.groups_of(known(tx, name).id))
+
+    def join(self, group: str, member: str, by: Caller) -> bool:
+        """Whether that is new. Raises: PrincipalUnknown; Unfit, as a group holds users and robots only."""
+
+        def enter(tx: Transaction) -> bool:
+            whole, part = _group(tx, group), known(tx, member)
+            if part.kind not in {PrincipalKind.USER, PrincipalKind.ROBOT}:
+                raise Unfit(name=member, reason="a group holds users and robots")
+            is_new = tx.people.join(whole.id, part.id)
+            if is_new:
+                tx.journal.note(Action.JOIN_GROUP, by, target=group, detail=member)
+            return is_new
+
+        return self.metadata.transact(enter)
+
+    def leave(self, group: str, member: str, by: Caller) -> bool:
+        """Whether it was in it, as far as that is decided here. Raises: PrincipalUnknown."""
+
+        def exit_(tx: Transaction) -> bool:
+            was_in = tx.people.leave(_group(tx, group).id, known(tx, member).id)
+            if was_in:
+                tx.journal.note(Action.LEAVE_GROUP, by, target=group, detail=member)
+            return was_in
+
+        return self.metadata.transact(exit_)
+
+    def add_robot(
+        self, project: str, name: str, by: Caller, *, lifetime: timedelta | None = None, description: str = ""
+    ) -> Principal:
+        """It has no secret yet (`rotate`) and may do nothing yet. Raises: Unfit, NameTaken."""
+        fit = robot_name(project, name)
+
+        def add(tx: Transaction) -> Principal:
+            expires = None if lifetime is None else tx.now + lifetime
+            added = tx.people.add(PrincipalKind.ROBOT, fit, description=description, expires=expires)
+            return _added(tx, added, fit, by)
+
+        return self.metadata.transact(add)
+
+    def rotate(self, robot: str, made: Made, by: Caller, *, keep_former: bool = False) -> None:
+        """A secret for the robot, in place of those it had or beside them. Raises: PrincipalUnknown, Unfit."""
+        principal = self.get(robot)
+        if principal.kind is not PrincipalKind.ROBOT:
+            raise Unfit(name=robot, reason="only a robot has secrets that are given to it")
+        if not keep_former:
+            self.metadata.transact(lambda tx: tx.credentials.revoke_all(principal.id, [CredentialKind.TOKEN]))
+        CredentialService(self.metadata).give(principal.id, CredentialKind.TOKEN, made, by, label="secret")
+
+    def warn_of_ends(self, by: Caller) -> Sequence[Principal]:
+        """An event for each robot that will expire soon, once; those robots."""
+
+        def warn(tx: Transaction) -> Sequence[Principal]:
+            soon = tx.people.expiring(tx.now + WARNING)
+            for robot in soon:
+                tx.people.warned(robot.id)
+                tx.journal.note(Action.EXPIRING_ROBOT, by, target=robot.name, detail=f"expires {robot.expires}")
+            return soon
+
+        return (
+            self.metadata.transact(warn)
+            if self.metadata.observe(lambda tx: tx.people.expiring(tx.now + WARNING))
+            else []
+        )
+
+
+def known(tx: Transaction, name: str) -> Principal:
+    """Raises: PrincipalUnknown."""
+    principal = tx.people.find(name)
+    if principal is None or principal.kind is PrincipalKind.OPEN or "(" in principal.name:
+        raise PrincipalUnknown(name=name[:200])
+    return principal
+
+
+def _group(tx: Transaction, name: str) -> Principal:
+    group = known(tx, name)
+    if group.kind is not PrincipalKind.GROUP:
+        raise PrincipalUnknown(name=name, reason="it is no group")
+    return group
+
+
+def _added(tx: Transaction, added: Principal | None, name: str, by: Caller) -> Principal:
+    if added is None:
+        raise NameTaken(name=name)
+    tx.journal.note(Action.ADD_PRINCIPAL, by, target=name, detail="admin" if added.is_admin else "")
+    return added
+
+
+def _guard_administration(tx: Transaction, former: Principal, wanted: Principal) -> None:
+    """Raises: LastAdministrator."""
+    could = former.kind is PrincipalKind.USER and former.is_admin and former.disabled is None
+    can = wanted.is_admin and wanted.disabled is None
+    if could and not can and not tx.people.other_administrators(former.id):
+        raise LastAdministrator(name=former.name)
+
+
+def _difference(former: Principal, changed: Principal) -> str:
+    told = ("name", "is_admin", "description", "disabled", "expires")
+    return ", ".join(
+        f"{each}: {getattr(changed, each)}" for each in told if getattr(former, each) != getattr(changed, each)
+    )

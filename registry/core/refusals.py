@@ -1,0 +1,53 @@
+"""What administration refuses: of people, robots, groups, grants and credentials."""
+
+from __future__ import annotations
+
+from registry.oci.errors import RegistryError
+
+
+class PrincipalUnknown(RegistryError):
+    """No user, group or robot of this name."""
+
+    status, message = 404, "no such user, group or robot"
+
+
+class GrantUnknown(RegistryError):
+    """No such grant."""
+
+    status, message = 404, "no such grant"
+
+
+class CredentialUnknown(RegistryError):
+    """No such credential of this principal, or it was taken back before."""
+
+    status, message = 404, "no such credential"
+
+
+class NameTaken(RegistryError):
+    """Somebody has this name."""
+
+    status, message = 409, "the name is taken"
+
+
+class Unfit(RegistryError):
+    """A name, a password, a pattern or an action that nobody can have; `detail` says which and why."""
+
+    status, message = 422, "this cannot be used"
+
+
+class TooManyCredentials(RegistryError):
+    """More of one kind than a principal may have; `detail` names the limit."""
+
+    status, message = 409, "too many credentials: take back those that nobody uses"
+
+
+class Changed(RegistryError):
+    """It is not as it was when the caller looked (RFC 9110, section 13.1.1)."""
+
+    status, message = 412, "it was changed by somebody else meanwhile"
+
+
+class LastAdministrator(RegistryError):
+    """Nobody could administer the registry any more."""
+
+    status, message = 409, "this is the last administrator who can sign in"
