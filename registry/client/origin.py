@@ -49,10 +49,7 @@ class Origin:
     @property
     def is_loopback(self) -> bool:
         """This machine, by its usual names."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
 
     @property
     def domain(self) -> str:
@@ -70,6 +67,14 @@ class Origin:
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is said to `host` stays on this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def parse_registry(text: str) -> Origin:

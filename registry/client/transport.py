@@ -1,9 +1,11 @@
-"""One registry's outbound HTTP: GETs that follow redirects, come again later, and never say too much to a stranger.
+"""One host's outbound HTTP: GETs that follow redirects, come again later, and never say too much to a stranger.
 
 open ──▶ attempt ──▶ home ──▶ 30x elsewhere ──▶ answer
            ▲                  without Authorization, never from https to http,
            │                  never further inside than home is (origin, connections)
            └── no connection, 429, 502, 503, 504: a pause that grows, or as long as Retry-After says
+
+A form is posted once, and follows nobody.
 """
 
 from __future__ import annotations
@@ -89,6 +91,19 @@ class Transport:
 
         return self._patiently(attempt)
 
+    def post(
+        self, url: str, form: str, limit: int, headers: Mapping[str, str] = _NOTHING, authorization: str | None = None
+    ) -> Whole:
+        """The answer to a form, which is urlencoded already; a body of more than `limit` bytes is Malformed.
+
+        Sent once, for whoever did not answer may have acted on it. A redirect is an answer like any other: what is in
+        the form was meant for `url` alone. Raises: as `open`.
+        """
+        sent = _sent({**headers, "Content-Type": "application/x-www-form-urlencoded"}, authorization)
+        origin = _origin(url)
+        with _unless_later(self._ask(origin, url, sent, form), origin) as answer:
+            return Whole(origin, answer.status, answer.headers, answer.read(limit))
+
     def pause(self, attempt: int, least: float = 0.0) -> None:
         """Before another attempt."""
         self._sleep(max(least, self.patience.pause(attempt)))
@@ -110,8 +125,7 @@ class Transport:
 
     def _once(self, url: str, headers: Mapping[str, str], authorization: str | None) -> Answer:
         """Through all redirects. What is secret goes to the first origin, and is not taken up again on a way back."""
-        sent = {**headers, "Accept-Encoding": "identity", "User-Agent": "entrepot"}
-        sent |= {"Authorization": authorization} if authorization else {}
+        sent = _sent(headers, authorization)
         origin = _origin(url)
         for _ in range(_MOST_REDIRECTS + 1):
             answer = self._ask(origin, url, sent)
@@ -130,14 +144,15 @@ class Transport:
             origin = following
         raise Malformed(f"{self.home.authority} redirects more than {_MOST_REDIRECTS} times")
 
-    def _ask(self, origin: Origin, url: str, headers: Mapping[str, str]) -> Answer:
+    def _ask(self, origin: Origin, url: str, headers: Mapping[str, str], form: str | None = None) -> Answer:
         self._refuse_plain(origin)
         parts = urlsplit(url)
         target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
         try:
             response = self._connections.to(origin).urlopen(
-                "GET",
+                "GET" if form is None else "POST",
                 target,
+                body=form,
                 headers=headers,
                 redirect=False,
                 retries=False,
@@ -158,6 +173,11 @@ class Transport:
     def _refuse_plain(self, origin: Origin) -> None:
         if origin.scheme == "http" and not (origin.is_loopback or self._allow_http):
             raise Untrusted(f"plain http to {origin.authority} is not allowed")
+
+
+def _sent(headers: Mapping[str, str], authorization: str | None) -> dict[str, str]:
+    said_of_us = {"Accept-Encoding": "identity", "User-Agent": "entrepot"}
+    return {**headers, **said_of_us} | ({"Authorization": authorization} if authorization else {})
 
 
 def _joined(url: str, location: str) -> str:

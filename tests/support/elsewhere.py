@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from tests.support.images import Pushable, TinyImage
 from tests.support.tls import Certificate
@@ -33,10 +33,17 @@ class Seen:
     target: str
     headers: Mapping[str, str]
     connection: int = 0
+    method: str = "GET"
+    body: bytes = b""
 
     @property
     def path(self) -> str:
         return self.target.partition("?")[0]
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The body, where it is one that a form makes."""
+        return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
 
     @property
     def parameters(self) -> dict[str, list[str]]:
@@ -205,7 +212,9 @@ def _handler(registry: Elsewhere) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
-            reply = registry.reply(Seen(self.path, dict(self.headers), self.client_address[1]))
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            seen = Seen(self.path, dict(self.headers), self.client_address[1], self.command, body)
+            reply = registry.reply(seen)
             self.send_response(reply.status)
             length = {} if "Transfer-Encoding" in reply.headers else {"Content-Length": str(len(reply.body))}
             for name, value in {**length, **reply.headers}.items():
@@ -215,6 +224,8 @@ def _handler(registry: Elsewhere) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(reply.body[: reply.sent])
             if reply.sent is not None:
                 self.close_connection = True
+
+        do_POST = do_GET  # noqa: N815  the library calls it so
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the library's name
             """What was asked is in `seen`."""

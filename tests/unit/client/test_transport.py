@@ -289,6 +289,39 @@ def test_an_answer_that_was_not_read_gives_its_connection_up(elsewhere: Elsewher
     assert len({each.connection for each in elsewhere.seen}) == 3
 
 
+def test_a_form_is_posted_and_its_answer_is_read(elsewhere: Elsewhere, transport: Transport) -> None:
+    elsewhere.always["/x"] = Reply(400, b"no")
+    whole = transport.post(f"{elsewhere.url}/x?y", "a=1&b=%26", LIMIT, {"Accept": "application/json"}, PASS)
+    assert (whole.status, whole.body) == (400, b"no")
+    (seen,) = elsewhere.seen
+    assert (seen.method, seen.target, seen.form) == ("POST", "/x?y", {"a": "1", "b": "&"})
+    sent = ("Content-Type", "Authorization", "Accept")
+    assert [seen.headers[name] for name in sent] == ["application/x-www-form-urlencoded", PASS, "application/json"]
+
+
+@pytest.mark.parametrize("status", [302, 307, 308])
+def test_what_is_in_a_form_is_told_to_nobody_else(
+    elsewhere: Elsewhere, transport: Transport, hosts: Sequence[Elsewhere], status: int
+) -> None:
+    elsewhere.always["/x"] = to(f"{hosts[0].url}/y", status)
+    assert transport.post(f"{elsewhere.url}/x", "secret=1", LIMIT).status == status
+    assert not hosts[0].seen
+
+
+@pytest.mark.parametrize("reply", [Reply(503), Reply(429), Reply(200, b"half", sent=2)])
+def test_a_form_is_posted_once_whatever_comes_of_it(elsewhere: Elsewhere, transport: Transport, reply: Reply) -> None:
+    elsewhere.always["/x"] = reply
+    with pytest.raises(Unanswered):
+        transport.post(f"{elsewhere.url}/x", "a=1", LIMIT)
+    assert len(elsewhere.seen) == 1
+
+
+def test_the_answer_to_a_form_is_bounded(elsewhere: Elsewhere, transport: Transport) -> None:
+    elsewhere.always["/x"] = Reply(200, b"x" * 1001)
+    with pytest.raises(Malformed, match="more than 1000 bytes"):
+        transport.post(f"{elsewhere.url}/x", "a=1", 1000)
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
