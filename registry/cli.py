@@ -192,5 +192,17 @@ def check(file: Path | None) -> None:
 
     Every problem is told at once, and the exit status is 2 when there is one.
     """
-    load(file, {})
+    settings = load(file, {})
+    if settings.sign_in is not None:
+        _check_sources(settings.sign_in)
     click.echo("the settings can be used")
+
+
+def _check_sources(file: Path) -> None:
+    """The file of sources, read as a start reads it; no source is asked anything."""
+    from registry.auth.sign_in.source_file import SourcesError, load_sources
+
+    try:
+        load_sources(file)
+    except SourcesError as wrong:
+        refuse(wrong.problems, 2)

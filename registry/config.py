@@ -171,6 +171,9 @@ class Settings:
         "password that `admin` gets on the first start, at least 8 characters; generated when not set",
         secret=True,
     )
+    sign_in: Path | None = _setting(
+        optional(PATH), "", "a file that names other sources of accounts: OpenID Connect and LDAP"
+    )
     token_lifetime: timedelta = _setting(DURATION, "5m", "how long a bearer token is good for", least="1s", most="1d")
     refresh_lifetime: timedelta = _setting(
         DURATION, "90d", "how long what docker keeps after a login, in place of the password, is good for", least="1h"
@@ -254,7 +257,7 @@ class Settings:
             settings = cls(**values)
         except SettingsError as wrong:
             raise SettingsError([*problems, *wrong.problems]) from None
-        files = ((name, getattr(settings, name)) for name in ("tls_cert", "tls_key", "s3_ca"))
+        files = ((name, getattr(settings, name)) for name in ("tls_cert", "tls_key", "s3_ca", "sign_in"))
         problems += [f"{name}: no such file: {path}" for name, path in files if path is not None and not path.is_file()]
         if problems:
             raise SettingsError(problems)

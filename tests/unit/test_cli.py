@@ -212,3 +212,21 @@ def test_the_database_to_copy_into_may_be_named_where_nobody_sees_it(tmp_path: P
     assert CliRunner().invoke(main, ["migrate", "--data", str(data)]).exit_code == 0
     copied = CliRunner().invoke(main, ["db", "copy", "--data", str(data)], env={"ENTREPOT_COPY_TO": str(target)})
     assert (copied.exit_code, target.exists()) == (0, True)
+
+
+def test_config_check_reads_the_file_of_sources_too(tmp_path: Path) -> None:
+    sources = tmp_path / "sources.toml"
+    sources.write_text(
+        '[[oidc]]\nname = "company"\nissuer = "https://accounts.example.org"\nclient_id = "x"\nkey = 1\n'
+    )
+    refused = entrepot("config", "check", environ={"REGISTRY_SIGN_IN": str(sources)})
+    assert refused.exit_code == 2
+    assert f"error: {sources}: [[oidc]] company: unknown key 'key'" in refused.output
+    assert "one of client_secret and client_secret_file is needed" in refused.output
+    sources.write_text("")
+    assert entrepot("config", "check", environ={"REGISTRY_SIGN_IN": str(sources)}).exit_code == 0
+    sources.unlink()
+    assert (
+        f"sign_in: no such file: {sources}"
+        in entrepot("config", "check", environ={"REGISTRY_SIGN_IN": str(sources)}).output
+    )
