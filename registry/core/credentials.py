@@ -3,6 +3,7 @@
     password ── shown to the token service ──▶ refresh token ──▶ bearer tokens
     token    ──▶ bearer tokens
     session  ── a browser that signed in
+    external ── a directory's password ──▶ bearer tokens, for as long as the directory goes on to say yes
 
 A credential knows which one was shown when it was given out: they are taken back together. A bearer token names its
 credential, so it ends with it too.

@@ -35,6 +35,8 @@ class CredentialKind(StrEnum):
     REFRESH = "refresh"
     # A browser that has signed in.
     SESSION = "session"
+    # A password that a directory knows and we do not: it stands for a while after each time it was right there.
+    EXTERNAL = "external"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,20 @@ class Principal:
     disabled: datetime | None
     expires: datetime | None
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalIdentity:
+    """Somebody as one source knows them. `subject` stays when the name changes, and is never given to another.
+
+    `groups` are all there are now, `@` in front; they take the place of those of the last time (CVE-2025-23208).
+    """
+
+    source: str
+    subject: str
+    name: str
+    groups: frozenset[str]
+    is_admin: bool
 
 
 @dataclass(frozen=True, slots=True)

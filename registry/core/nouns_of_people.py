@@ -51,6 +51,10 @@ class People(Protocol):
         ...
 
     def groups_of(self, member: int) -> Sequence[str]: ...
+    def memberships(self, member: int) -> Sequence[tuple[str, str]]:
+        """The names of its groups, each with the source that says so."""
+        ...
+
     def join(self, group: int, member: int, source: str = LOCAL) -> bool:
         """Whether that is new."""
         ...
@@ -137,6 +141,14 @@ class Credentials(Protocol):
 
     def set_password(self, owner: int, secret: str) -> None:
         """The one password, hashed, from now on; what was given out for the former ends."""
+        ...
+
+    def external(self, owner: int) -> int | None:
+        """The one that stands for a directory's password, whether its time is over or not."""
+        ...
+
+    def extend(self, credential: int, expires: datetime) -> None:
+        """It is good until then."""
         ...
 
     def note_use(self, used: Sequence[tuple[int, datetime]]) -> None:

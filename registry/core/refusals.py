@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from registry.oci.errors import RegistryError
+from registry.oci.errors import Denied, RegistryError
 
 
 class PrincipalUnknown(RegistryError):
@@ -51,3 +51,9 @@ class LastAdministrator(RegistryError):
     """Nobody could administer the registry any more."""
 
     status, message = 409, "this is the last administrator who can sign in"
+
+
+class NotAdmitted(Denied):
+    """Somebody has proved who it is elsewhere, and cannot be a user here; `detail` says why."""
+
+    message = "this account cannot be used here"

@@ -67,6 +67,10 @@ _CHANGE: Final = (
     .where(credential.c.id == p("which"))
     .values(secret=p("secret"), version=credential.c.version + 1, created_at=p("now"))
 )
+_EXTERNAL: Final = sa.select(credential.c.id).where(
+    credential.c.principal_id == p("owner"), credential.c.kind == "external", credential.c.revoked_at.is_(None)
+)
+_EXTEND: Final = sa.update(credential).where(credential.c.id == p("which")).values(expires_at=p("expires"))
 _USED: Final = (
     sa.update(credential)
     .where(
@@ -157,6 +161,15 @@ class Credentials:
             return
         self._moment.run(_CHANGE, which=row[0], secret=secret, now=self._moment.micros)
         self._moment.run(_REVOKE_CHILDREN, which=row[0], now=self._moment.micros)
+
+    def external(self, owner: int) -> int | None:
+        """The one that stands for a directory's password."""
+        row = self._moment.first(_EXTERNAL, owner=owner)
+        return row[0] if row else None
+
+    def extend(self, credential: int, expires: datetime) -> None:
+        """It is good until then."""
+        self._moment.run(_EXTEND, which=credential, expires=to_micros(expires))
 
     def note_use(self, used: Sequence[tuple[int, datetime]]) -> None:
         """When each was used last."""

@@ -84,6 +84,12 @@ _GROUPS: Final = (
     .distinct()
     .order_by(principal.c.name)
 )
+_MEMBERSHIPS: Final = (
+    sa.select(principal.c.name, membership.c.source)
+    .select_from(membership.join(principal, principal.c.id == membership.c.group_id))
+    .where(membership.c.member_id == p("member"))
+    .order_by(principal.c.name, membership.c.source)
+)
 _JOIN: Final = (
     insert(membership)
     .values({each: p(each) for each in ("group_id", "member_id", "source")})
@@ -225,6 +231,10 @@ class People:
     def groups_of(self, member: int) -> Sequence[str]:
         """The names of its groups."""
         return [row[0] for row in self._moment.run(_GROUPS, member=member)]
+
+    def memberships(self, member: int) -> Sequence[tuple[str, str]]:
+        """The names of its groups, each with the source that says so."""
+        return [(row[0], row[1]) for row in self._moment.run(_MEMBERSHIPS, member=member)]
 
     def join(self, group: int, member: int, source: str = LOCAL) -> bool:
         """Whether that is new."""

@@ -43,7 +43,12 @@ _CREDENTIALS: Final = sa.select(
     principal.c.is_admin,
     sa.func.coalesce(_OF_GRANTS.scalar_subquery(), 0),
 ).select_from(credential.join(principal, principal.c.id == credential.c.principal_id))
-password_of: Final = _CREDENTIALS.where(principal.c.name == p("name"), credential.c.kind == "password", *_ALIVE)
+# Nobody has both: who signs in elsewhere has no password here.
+password_of: Final = _CREDENTIALS.where(
+    principal.c.name == p("name"),
+    sa.or_(credential.c.kind == "password", credential.c.kind == sa.literal_column("'external'")),
+    *_ALIVE,
+)
 credential_by_id: Final = _CREDENTIALS.where(credential.c.id == p("credential"), *_ALIVE)
 # In the words of the partial index, or it is not used.
 credential_hashed: Final = _CREDENTIALS.where(

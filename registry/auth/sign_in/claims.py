@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from registry.auth.sign_in.identity import ExternalIdentity, identity
+from registry.auth.sign_in.identity import identity
 from registry.auth.sign_in.refusals import SignInRefused
 from registry.auth.sign_in.sources import OidcSource
+from registry.core.facts import ExternalIdentity
 
 
 def is_complete(claims: Mapping[str, Any], source: OidcSource) -> bool:

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Final
 
-from registry.auth.sign_in.identity import ExternalIdentity, identity
+from registry.auth.sign_in.identity import identity
 from registry.auth.sign_in.ldap_connection import Conversation
 from registry.auth.sign_in.ldap_entries import Entry, Person, group_filter, person_in, user_attributes, user_filter
 from registry.auth.sign_in.refusals import SignInRefused, SourceUnavailable
 from registry.auth.sign_in.sources import LdapSource
+from registry.core.facts import ExternalIdentity
 
 LONGEST_NAME: Final = 256
 LONGEST_PASSWORD: Final = 4096

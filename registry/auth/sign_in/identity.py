@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from registry.auth.sign_in.refusals import SignInRefused
+from registry.core.facts import ExternalIdentity
 
 LONGEST_NAME: Final = 64
 LONGEST_SUBJECT: Final = 1024
@@ -28,20 +29,6 @@ class Membership:
 
     required: frozenset[str] = frozenset()
     admin: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class ExternalIdentity:
-    """Somebody as one source knows them. `subject` stays when the name changes, and is never given to another.
-
-    `groups` are all there are now, `@` in front; they take the place of those of the last time (CVE-2025-23208).
-    """
-
-    source: str
-    subject: str
-    name: str
-    groups: frozenset[str]
-    is_admin: bool
 
 
 def identity(source: str, subject: str, name: str, groups: Collection[str], membership: Membership) -> ExternalIdentity:

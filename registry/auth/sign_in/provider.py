@@ -20,7 +20,6 @@ from registry.auth.sign_in.documents import LARGEST, Metadata, Tokens, json_obje
 from registry.auth.sign_in.fetched import Fetched
 from registry.auth.sign_in.flow import Flow, authorization_url, code_in, token_form
 from registry.auth.sign_in.id_token import Expected, Header, claims_of, header_of
-from registry.auth.sign_in.identity import ExternalIdentity
 from registry.auth.sign_in.key_set import Key, KeySet, parse_key_set
 from registry.auth.sign_in.refusals import SignInRefused, SourceUnavailable
 from registry.auth.sign_in.sources import OidcSource
@@ -28,6 +27,7 @@ from registry.client.answer import Whole
 from registry.client.errors import Malformed, RemoteError, harmless
 from registry.client.origin import Origin
 from registry.client.transport import Patience, Transport
+from registry.core.facts import ExternalIdentity
 
 PATIENCE: Final = Patience(connect=5.0, read=10.0, attempts=2, first_pause=0.2, longest_pause=1.0)
 """Somebody sits before a page and waits."""

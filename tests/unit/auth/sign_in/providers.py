@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from registry.auth.sign_in.identity import ExternalIdentity, Membership
+from registry.auth.sign_in.identity import Membership
 from registry.auth.sign_in.provider import Provider
 from registry.auth.sign_in.refusals import PUBLIC, SignInRefused
 from registry.auth.sign_in.sources import OidcSource, Secret
 from registry.client.transport import Patience
+from registry.core.facts import ExternalIdentity
 from tests.support.scripted_provider import CLIENT_ID, CLIENT_SECRET, ScriptedProvider
 
 CALLBACK = "https://registry.example.org/sign-in/company/callback"

@@ -13,10 +13,11 @@ from threading import Thread
 import pytest
 
 from registry.auth.sign_in.directory import Directory
-from registry.auth.sign_in.identity import ExternalIdentity, Membership
+from registry.auth.sign_in.identity import Membership
 from registry.auth.sign_in.ldap_connection import Conversation
 from registry.auth.sign_in.refusals import PUBLIC, SignInRefused, SourceUnavailable
 from registry.auth.sign_in.sources import Secret, Server
+from registry.core.facts import ExternalIdentity
 from tests.support.directory import BASE, GROUPS, PEOPLE, SERVICE, DirectoryServer
 from tests.support.server import free_port
 from tests.support.tls import Certificate
