@@ -9,11 +9,17 @@ A limited credential (a personal token with limits) administers nothing: it was 
 
 from __future__ import annotations
 
+from typing import Final
+
 from registry.core.access import is_admin
 from registry.core.facts import Caller
 from registry.core.patterns import Pattern
-from registry.core.rights import Right
+from registry.core.refusals import PrincipalUnknown
+from registry.core.rights import Grant, Right
 from registry.oci.errors import Denied, Unauthorized
+from registry.oci.names import RepositoryName
+
+NO_LIMITS: Final = "a credential without limits"
 
 
 def demand_registry(caller: Caller) -> None:
@@ -42,6 +48,27 @@ def demand_self(caller: Caller, name: str) -> None:
     """To be this principal, or an administrator. Raises: Unauthorized, Denied."""
     if not (_is_unlimited(caller) and (caller.name == name or is_admin(caller))):
         raise Denied(needed=f"to be {name}, or an administrator")
+
+
+def demand_sight(caller: Caller, name: str) -> None:
+    """As `demand_self`; to anybody else there is no such principal. Raises: Unauthorized, Denied, PrincipalUnknown."""
+    if not _is_unlimited(caller):
+        raise Denied(needed=NO_LIMITS)
+    if not (caller.name == name or is_admin(caller)):
+        raise PrincipalUnknown(name=name)
+
+
+def demand_explanation(caller: Caller, subject: str, repository: RepositoryName) -> None:
+    """To be the subject, or to hold admin there. Raises: Unauthorized, Denied."""
+    unlimited = _is_unlimited(caller)
+    if not (unlimited and (caller.name == subject or may_administer(caller, Pattern(repository.text)))):
+        raise Denied(needed=f"to be {subject}, or admin on {repository}")
+
+
+def may_see(caller: Caller, grant: Grant) -> bool:
+    """Whether a grant concerns the caller, or is the caller's to give."""
+    concerns = grant.subject == caller.name or any(each.uuid == grant.uuid for each in caller.rights.grants)
+    return may_administer(caller, grant.pattern) or concerns
 
 
 def _is_unlimited(caller: Caller) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from registry.core.access import PULL_BY_ANYONE
+from registry.core.administration import may_see
 from registry.core.facts import Action, Caller, GivenGrant, Principal
 from registry.core.patterns import Pattern, PatternInvalid
 from registry.core.people import known
@@ -13,6 +15,8 @@ from registry.core.ports import Metadata, Transaction
 from registry.core.refusals import Changed, GrantUnknown, Unfit
 from registry.core.rights import WORDS, ActionsInvalid, Grant, Right, Rights, Verdict, parse_actions
 from registry.oci.names import RepositoryName
+
+_BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,22 @@ class GrantService:
             lambda tx: tx.grants.page(last, limit, None if subject is None else known(tx, subject))
         )
 
+    def page_for(self, caller: Caller, last: str, limit: int, subject: str | None = None) -> Sequence[GivenGrant]:
+        """As `page`, of those that the caller may see. Raises: PrincipalUnknown."""
+        seen: list[GivenGrant] = []
+        while len(seen) < limit:
+            page = self.page(last, _BATCH, subject)
+            seen += [each for each in page if may_see(caller, each.grant)]
+            if len(page) < _BATCH:
+                break
+            last = page[-1].grant.uuid
+        return seen[:limit]
+
+    def find(self, subject: str, pattern: str, *, denies: bool) -> GivenGrant | None:
+        """By what it says. Raises: PrincipalUnknown, Unfit."""
+        wanted = fit_pattern(pattern)
+        return self.metadata.observe(lambda tx: tx.grants.on(known(tx, subject), wanted, denies=denies))
+
     def remove(self, uuid: str, by: Caller, *, version: int | None = None) -> None:
         """Raises: GrantUnknown, Changed."""
 
@@ -86,8 +106,7 @@ class GrantService:
 
     def remove_on(self, subject: str, pattern: str, by: Caller, *, denies: bool = False) -> None:
         """By what it says. Raises: PrincipalUnknown, GrantUnknown, Unfit."""
-        wanted = fit_pattern(pattern)
-        given = self.metadata.observe(lambda tx: tx.grants.on(known(tx, subject), wanted, denies=denies))
+        given = self.find(subject, pattern, denies=denies)
         if given is None:
             raise GrantUnknown(subject=subject, pattern=pattern)
         self.remove(given.grant.uuid, by)

@@ -19,6 +19,7 @@ from registry.core.facts import (
     UploadSession,
 )
 from registry.core.fsck_facts import ContentRow, Lack, Miscount, ObjectRow, Places, ProjectUsage
+from registry.core.rights import Visible
 from registry.oci.digest import Digest
 from registry.oci.manifest import Manifest, Reference
 from registry.oci.names import RepositoryName, Tag
@@ -53,6 +54,10 @@ class Repositories(Protocol):
     def find(self, name: RepositoryName) -> Repository | None: ...
     def get_or_create(self, name: RepositoryName) -> Repository:
         """The repository, made with its project when this is the first push to it."""
+        ...
+
+    def page(self, visible: Visible, last: str, limit: int, words: str = "") -> Sequence[str]:
+        """Names of those visible that hold a manifest, by their bytes, after `last`; with `words` in them."""
         ...
 
     def charge(self, repository: Repository, kind: ContentKind, digest: Digest, size: int) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from registry.core.facts import LOCAL, Caller, CredentialKind, GivenGrant, Principal, PrincipalKind, Secret
 from registry.core.patterns import Pattern
 from registry.core.rights import Rights
+
+ALL: Final = 1 << 31
+"""A limit that nothing reaches."""
+FIRST: Final = ("", "")
+"""What every pair of names comes after."""
 
 
 class People(Protocol):
@@ -46,8 +51,8 @@ class People(Protocol):
         """By their names, after `last`; those whose name or description holds `words`."""
         ...
 
-    def members(self, group: int) -> Sequence[tuple[str, str]]:
-        """Names, and the source that says so, in their order."""
+    def members(self, group: int, last: tuple[str, str] = FIRST, limit: int = ALL) -> Sequence[tuple[str, str]]:
+        """Names, and the source that says so, in their order, after `last`."""
         ...
 
     def groups_of(self, member: int) -> Sequence[str]: ...

@@ -9,8 +9,9 @@ from typing import Final
 
 from registry.core.credentials import CredentialService, Made
 from registry.core.facts import LOCAL, Action, Caller, CredentialKind, Principal, PrincipalKind
+from registry.core.nouns_of_people import ALL, FIRST
 from registry.core.ports import Metadata, Transaction
-from registry.core.principal_names import group_name, robot_name, user_name
+from registry.core.principal_names import group_name, project_of, robot_name, user_name
 from registry.core.refusals import Changed, LastAdministrator, NameTaken, PrincipalUnknown, Unfit
 
 WARNING: Final = timedelta(days=14)
@@ -27,6 +28,10 @@ class PeopleService:
         """Raises: PrincipalUnknown."""
         return self.metadata.observe(lambda tx: known(tx, name))
 
+    def find(self, name: str) -> Principal | None:
+        """The one of this name, if there is any."""
+        return self.metadata.observe(lambda tx: tx.people.find(name))
+
     def page(self, kind: PrincipalKind, last: str, limit: int, words: str = "") -> Sequence[Principal]:
         """By their names, after `last`."""
         return self.metadata.observe(lambda tx: tx.people.page(kind, last, limit, words))
@@ -38,9 +43,8 @@ class PeopleService:
         fit = user_name(name)
 
         def add(tx: Transaction) -> Principal:
-            user = _added(
-                tx, tx.people.add(PrincipalKind.USER, fit, is_admin=is_admin, description=description), fit, by
-            )
+            made = tx.people.add(PrincipalKind.USER, fit, is_admin=is_admin, description=description)
+            user = added(tx, made, fit, by)
             if password is not None:
                 tx.credentials.set_password(user.id, password)
             return user
@@ -52,16 +56,7 @@ class PeopleService:
 
         Raises: PrincipalUnknown; Unfit for who has none: a robot, a group, or somebody who signs in elsewhere.
         """
-
-        def change(tx: Transaction) -> None:
-            user = known(tx, name)
-            if user.kind is not PrincipalKind.USER or user.source != LOCAL:
-                raise Unfit(name=name, reason="only a user who signs in here has a password")
-            tx.credentials.set_password(user.id, password)
-            tx.credentials.revoke_all(user.id, [CredentialKind.SESSION])
-            tx.journal.note(Action.CHANGE_PASSWORD, by, target=name)
-
-        self.metadata.transact(change)
+        self.metadata.transact(lambda tx: give_password(tx, known(tx, name), password, by))
 
     def change(
         self, name: str, by: Caller, alter: Callable[[Principal, datetime], Principal], *, version: int | None = None
@@ -75,15 +70,7 @@ class PeopleService:
             former = known(tx, name)
             if version is not None and former.version != version:
                 raise Changed(name=name)
-            wanted = alter(former, tx.now)
-            if wanted == former:
-                return former
-            _guard_administration(tx, former, wanted)
-            changed = tx.people.change(wanted)
-            if changed is None:
-                raise Changed(name=name)
-            tx.journal.note(Action.CHANGE_PRINCIPAL, by, target=name, detail=_difference(former, changed))
-            return changed
+            return changed(tx, former, alter(former, tx.now), by)
 
         return self.metadata.transact(keep)
 
@@ -95,11 +82,16 @@ class PeopleService:
         """Raises: as `change`."""
         return self.change(name, by, lambda each, _: replace(each, disabled=None))
 
-    def remove(self, name: str, by: Caller) -> None:
-        """For good: what it pushed stays, and what happened. Raises: PrincipalUnknown, LastAdministrator, Unfit."""
+    def remove(self, name: str, by: Caller, *, version: int | None = None) -> None:
+        """For good: what it pushed stays, and what happened; of this `version`, if one is given.
+
+        Raises: PrincipalUnknown, Changed, LastAdministrator, Unfit.
+        """
 
         def end(tx: Transaction) -> None:
             gone = known(tx, name)
+            if version is not None and gone.version != version:
+                raise Changed(name=name)
             if gone.kind is PrincipalKind.ANONYMOUS:
                 raise Unfit(name=name, reason="nobody can remove everybody")
             _guard_administration(tx, gone, replace(gone, is_admin=False))
@@ -113,14 +105,14 @@ class PeopleService:
         fit = group_name(name)
 
         def add(tx: Transaction) -> Principal:
-            added = tx.people.add(PrincipalKind.GROUP, fit, is_admin=is_admin, description=description)
-            return _added(tx, added, fit, by)
+            made = tx.people.add(PrincipalKind.GROUP, fit, is_admin=is_admin, description=description)
+            return added(tx, made, fit, by)
 
         return self.metadata.transact(add)
 
-    def members(self, group: str) -> Sequence[tuple[str, str]]:
-        """Names, and the source that says so. Raises: PrincipalUnknown."""
-        return self.metadata.observe(lambda tx: tx.people.members(_group(tx, group).id))
+    def members(self, group: str, last: tuple[str, str] = FIRST, limit: int = ALL) -> Sequence[tuple[str, str]]:
+        """Names, and the source that says so, in their order, after `last`. Raises: PrincipalUnknown."""
+        return self.metadata.observe(lambda tx: tx.people.members(_group(tx, group).id, last, limit))
 
     def groups_of(self, name: str) -> Sequence[str]:
         """Raises: PrincipalUnknown."""
@@ -159,10 +151,15 @@ class PeopleService:
 
         def add(tx: Transaction) -> Principal:
             expires = None if lifetime is None else tx.now + lifetime
-            added = tx.people.add(PrincipalKind.ROBOT, fit, description=description, expires=expires)
-            return _added(tx, added, fit, by)
+            made = tx.people.add(PrincipalKind.ROBOT, fit, description=description, expires=expires)
+            return added(tx, made, fit, by)
 
         return self.metadata.transact(add)
+
+    def robots(self, project: str, last: str, limit: int) -> Sequence[Principal]:
+        """Those of one project by their names, after the one that it calls `last`."""
+        found = self.page(PrincipalKind.ROBOT, f"{project}+{last}", limit)
+        return [each for each in found if project_of(each.name) == project]
 
     def rotate(self, robot: str, made: Made, by: Caller, *, keep_former: bool = False) -> None:
         """A secret for the robot, in place of those it had or beside them. Raises: PrincipalUnknown, Unfit."""
@@ -205,11 +202,33 @@ def _group(tx: Transaction, name: str) -> Principal:
     return group
 
 
-def _added(tx: Transaction, added: Principal | None, name: str, by: Caller) -> Principal:
-    if added is None:
+def added(tx: Transaction, made: Principal | None, name: str, by: Caller) -> Principal:
+    """The one that was made, told of. Raises: NameTaken when there is none."""
+    if made is None:
         raise NameTaken(name=name)
-    tx.journal.note(Action.ADD_PRINCIPAL, by, target=name, detail="admin" if added.is_admin else "")
-    return added
+    tx.journal.note(Action.ADD_PRINCIPAL, by, target=name, detail="admin" if made.is_admin else "")
+    return made
+
+
+def changed(tx: Transaction, former: Principal, wanted: Principal, by: Caller) -> Principal:
+    """What `former` is from now on, told of. Raises: Changed, LastAdministrator."""
+    if wanted == former:
+        return former
+    _guard_administration(tx, former, wanted)
+    kept = tx.people.change(wanted)
+    if kept is None:
+        raise Changed(name=former.name)
+    tx.journal.note(Action.CHANGE_PRINCIPAL, by, target=former.name, detail=_difference(former, kept))
+    return kept
+
+
+def give_password(tx: Transaction, user: Principal, password: str, by: Caller) -> None:
+    """From now on it is this one. Raises: Unfit."""
+    if user.kind is not PrincipalKind.USER or user.source != LOCAL:
+        raise Unfit(name=user.name, reason="only a user who signs in here has a password")
+    tx.credentials.set_password(user.id, password)
+    tx.credentials.revoke_all(user.id, [CredentialKind.SESSION])
+    tx.journal.note(Action.CHANGE_PASSWORD, by, target=user.name)
 
 
 def _guard_administration(tx: Transaction, former: Principal, wanted: Principal) -> None:

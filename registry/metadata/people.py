@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.access import ANYONE
 from registry.core.facts import LOCAL, Principal, PrincipalKind
+from registry.core.nouns_of_people import ALL, FIRST
 from registry.metadata.instants import from_micros, to_micros
 from registry.metadata.moment import Moment
 from registry.metadata.recognition import GRANTS, bump
@@ -74,8 +75,15 @@ _PAGE: Final = (
 _MEMBERS: Final = (
     sa.select(principal.c.name, membership.c.source)
     .select_from(membership.join(principal, principal.c.id == membership.c.member_id))
-    .where(membership.c.group_id == p("group"))
+    .where(
+        membership.c.group_id == p("group"),
+        sa.or_(
+            principal.c.name > p("last"),
+            sa.and_(principal.c.name == p("last"), membership.c.source > p("last_source")),
+        ),
+    )
     .order_by(principal.c.name, membership.c.source)
+    .limit(p("limit"))
 )
 _GROUPS: Final = (
     sa.select(principal.c.name)
@@ -224,9 +232,11 @@ class People:
         rows = self._moment.run(_PAGE, kind=kind.value, last=last, limit=limit, words=words)
         return [_as_principal(row) for row in rows]
 
-    def members(self, group: int) -> Sequence[tuple[str, str]]:
-        """Names, and the source that says so."""
-        return [(row[0], row[1]) for row in self._moment.run(_MEMBERS, group=group)]
+    def members(self, group: int, last: tuple[str, str] = FIRST, limit: int = ALL) -> Sequence[tuple[str, str]]:
+        """Names, and the source that says so, after `last`."""
+        name, source = last
+        rows = self._moment.run(_MEMBERS, group=group, last=name, last_source=source, limit=limit)
+        return [(row[0], row[1]) for row in rows]
 
     def groups_of(self, member: int) -> Sequence[str]:
         """The names of its groups."""

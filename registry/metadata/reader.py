@@ -17,6 +17,7 @@ from sqlalchemy import bindparam as p
 
 from registry.core.facts import Credential, Referrer, StoredBlob, StoredManifest
 from registry.core.rights import ALL_VISIBLE, Rights, Visible
+from registry.metadata.catalog import listings
 from registry.metadata.links import as_blob, served
 from registry.metadata.recognition import (
     admin_groups_of,
@@ -52,26 +53,6 @@ _TAGS: Final = (
     .where(*_LIVE, tag.c.repository_id == repository.c.id, tag.c.name > p("last"))
     .order_by(tag.c.name)
     .limit(p("limit"))
-)
-# A repository that holds nothing yet, because its first push is under way or failed, is no news to anybody.
-_CATALOG: Final = (
-    sa.select(repository.c.name)
-    .where(repository.c.name > p("last"), repository.c.deleted_at.is_(None), repository.c.pushed_at.is_not(None))
-    .where(
-        sa.exists()
-        .where(manifest.c.repository_id == repository.c.id, manifest.c.deleted_at.is_(None))
-        .correlate(repository)
-    )
-    .order_by(repository.c.name)
-    .limit(p("limit"))
-)
-# Of who may not see all: within a span, which the index has in order, so that what is far from it costs nothing.
-_CATALOG_OF: Final = _CATALOG.where(
-    repository.c.name >= p("first"),
-    repository.c.name < p("end"),
-    repository.c.name.regexp_match(p("allowed")),
-    repository.c.name.regexp_match(p("within")),
-    sa.not_(repository.c.name.regexp_match(p("denied"))),
 )
 _REFERRING: Final = (
     *_LIVE,
@@ -135,19 +116,10 @@ class Lookups(ABC):
 
     async def catalog(self, last: str, limit: int, visible: Visible = ALL_VISIBLE) -> Sequence[str]:
         """Those visible repositories after `last` that hold a manifest, by their bytes."""
-        if visible.is_all:
-            return [row[0] for row in await self._run(_CATALOG, last=last, limit=limit)]
         found: list[str] = []
-        words = {
-            "allowed": _whole(visible.allowed, ".*"),
-            "within": _whole(visible.within, ".*"),
-            "denied": _whole(visible.denied, "^$"),
-        }
-        for span in visible.spans:
-            if len(found) < limit and last < span.end:
-                rows = await self._run(
-                    _CATALOG_OF, last=last, first=span.first, end=span.end, limit=limit - len(found), **words
-                )
+        for statement, values in listings(visible, last):
+            if len(found) < limit:
+                rows = await self._run(statement, last=last, limit=limit - len(found), **values)
                 found += [row[0] for row in rows]
         return found
 
@@ -203,11 +175,6 @@ class SqliteReader(Lookups):
 
     async def _run(self, statement: Statement, /, **values: object) -> list[Row]:
         return self._ask(statement, **values)
-
-
-def _whole(regex: str | None, without: str) -> str:
-    """For whole names; `without` where there is none."""
-    return without if regex is None else f"^(?:{regex})$"
 
 
 def _first(rows: list[Row]) -> Row | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -10,6 +11,8 @@ from sqlalchemy import bindparam as p
 from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.facts import ContentKind, Repository
+from registry.core.rights import Visible
+from registry.metadata.catalog import listings
 from registry.metadata.moment import Moment
 from registry.metadata.schema import project, project_content, repository
 from registry.metadata.statements import Overtaken, Statement
@@ -82,6 +85,15 @@ class Repositories:
         if row is None:
             raise Overtaken(name)
         return int(row[0])
+
+    def page(self, visible: Visible, last: str, limit: int, words: str = "") -> Sequence[str]:
+        """Names of those visible that hold a manifest, after `last`; with `words` in them."""
+        found: list[str] = []
+        for statement, values in listings(visible, last, words):
+            if len(found) < limit:
+                rows = self._moment.run(statement, last=last, limit=limit - len(found), **values)
+                found += [row[0] for row in rows]
+        return found
 
     def charge(self, repository: Repository, kind: ContentKind, digest: Digest, size: int) -> None:
         """One more link; its size is charged when it is the project's first."""
