@@ -21,6 +21,7 @@ from registry.api.authenticate import Authenticator, Challenges
 from registry.api.bodies import Memory
 from registry.api.errors import refuse
 from registry.api.messages import Answer, Receive, Scope, Send
+from registry.api.recorder import Recorder
 from registry.api.services import Services, Threads, Writer
 from registry.api.tokens import TokenService
 from registry.auth.keeper import KeyKeeper
@@ -75,6 +76,8 @@ class Application:
         self._in_thread = Threads(settings.threads)
         residents, _ = settle(drivers.metadata, _no_secret)
         access = Access()
+        # Pages and limits tell it too.
+        self._witness = Recorder(drivers.metadata, residents.anonymous)
         tokens = Tokens(settings.service, settings.service, keeper.ring)
         authenticator = self._authenticator = Authenticator(
             drivers.reader,
@@ -84,10 +87,11 @@ class Application:
             VerifiedTokens(tokens),
             is_open=settings.open,
             always=(PULL_BY_ANYONE,) if settings.anonymous_pull else (),
+            witness=self._witness,
         )
         services = _services(settings, drivers, access, self._in_thread)
         challenges = Challenges(settings.service, settings.public_url)
-        self._distribution = DistributionApi(services, authenticator, challenges)
+        self._distribution = DistributionApi(services, authenticator, challenges, self._witness)
         token_service = TokenService(
             authenticator,
             tokens,
@@ -97,6 +101,7 @@ class Application:
             settings.service,
             settings.token_lifetime,
             settings.refresh_lifetime,
+            self._witness,
         )
         self._rest = self._starlette(settings, token_service)
 
@@ -137,6 +142,7 @@ class Application:
             background.cancel()
             await asyncio.gather(background, return_exceptions=True)
             self._authenticator.close()
+            await self._witness.close()
             self._in_thread.close()
             await self._drivers.close_reader()
             self._drivers.metadata.close()

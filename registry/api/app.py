@@ -14,8 +14,10 @@ from registry.api.messages import Answer, FileBody, Headers, Identity, Receive, 
 from registry.api.routes import BY_ENDPOINT, Endpoint, Route, locate
 from registry.api.services import Services
 from registry.core.access import Demand, ScopeMissing
+from registry.core.facts import Outcome
 from registry.core.rights import Right
-from registry.oci.errors import MethodNotAllowed, NameInvalid, RegistryError, RouteUnknown, Unauthorized
+from registry.core.witness import NOBODY, Witness
+from registry.oci.errors import Denied, MethodNotAllowed, NameInvalid, RegistryError, RouteUnknown, Unauthorized
 from registry.oci.names import RepositoryName
 
 _VERSION: Final = (b"docker-distribution-api-version", b"registry/2.0")
@@ -29,10 +31,17 @@ Finish = Callable[[Request, Answer | None, Send], Awaitable[None]]
 class DistributionApi:
     """ASGI application of everything below `/v2/`."""
 
-    def __init__(self, registry: Services, authenticator: Authenticator, challenges: Challenges) -> None:
+    def __init__(
+        self,
+        registry: Services,
+        authenticator: Authenticator,
+        challenges: Challenges,
+        witness: Witness = NOBODY,
+    ) -> None:
         self._registry = registry
         self._authenticator = authenticator
         self._challenges = challenges
+        self._witness = witness
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -91,6 +100,15 @@ class DistributionApi:
             return await route.handler(request, self._registry)
         except Unauthorized as error:
             return self._challenge(error, request, demands)
+        except Denied:
+            self._tell_of_refusal(route, request)
+            raise
+
+    def _tell_of_refusal(self, route: Route | None, request: Request) -> None:
+        if route is not None and route.action is not None:
+            self._witness.tell(
+                route.action, request.by, Outcome.DENIED, repository=request.raw_name, reference=request.last
+            )
 
     def _demand(self, identity: Identity, demands: Sequence[Demand]) -> None:
         access, caller = self._registry.access, identity.caller

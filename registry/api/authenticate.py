@@ -23,9 +23,10 @@ from registry.auth.tokens import InvalidToken, VerifiedTokens
 from registry.auth.verified import LIFETIME, VerifiedCredentials
 from registry.core.access import Demand
 from registry.core.accounts import Residents
-from registry.core.facts import Caller, Credential, CredentialKind
+from registry.core.facts import Action, Caller, Credential, CredentialKind, Outcome
 from registry.core.ports import Metadata, Recognition
 from registry.core.rights import Grant
+from registry.core.witness import NOBODY, Witness
 from registry.oci.errors import Busy, Unauthorized
 
 # Two seconds of work: who comes then is told to come again (429).
@@ -51,7 +52,7 @@ class Authenticator:
     `always` are grants by the settings, which hold for everybody.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what recognition rests on
         self,
         recognition: Recognition,
         metadata: Metadata,
@@ -61,6 +62,7 @@ class Authenticator:
         *,
         is_open: bool,
         always: Sequence[Grant] = (),
+        witness: Witness = NOBODY,
     ) -> None:
         self._recognition = recognition
         self._metadata = metadata
@@ -73,6 +75,7 @@ class Authenticator:
         self._verified = VerifiedCredentials()
         self._residents = residents
         self._is_open = is_open
+        self._witness = witness
         self._rights = HeldRights(recognition, residents.anonymous.principal, always)
 
     async def recognise(self, authorization: str | None, address: str = "") -> Identity:
@@ -97,6 +100,20 @@ class Authenticator:
 
     async def by_password(self, basic: BasicCredentials, address: str = "") -> Credential:
         """The credential of a name and password, or of a token in its place. Raises: BadCredentials, Busy."""
+        try:
+            return await self._proved(basic, address)
+        except BadCredentials:
+            self.tell_of_failure(basic.username, address)
+            raise
+
+    def tell_of_failure(self, username: str, address: str) -> None:
+        """Somebody is not who it says."""
+        nobody = replace(self._residents.anonymous, address=address)
+        # A secret in the place of a name is told of no more than its owner is shown of it.
+        made = Opaque.parse(username)
+        self._witness.tell(Action.SIGN_IN, nobody, Outcome.FAILED, target=made.hint if made else username)
+
+    async def _proved(self, basic: BasicCredentials, address: str) -> Credential:
         made = Opaque.parse(basic.password)
         if made is not None:
             return await self._by_made(basic.username, made, address)

@@ -14,6 +14,7 @@ from typing import Final
 from registry.api import blobs, discovery, manifests, support, uploads
 from registry.api.messages import Answer, Request
 from registry.api.services import Services
+from registry.core.facts import Action
 from registry.core.rights import Right
 
 PREFIX: Final = "/v2/"
@@ -39,13 +40,17 @@ class Endpoint(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row: who asks must hold `rights`, on the repository in the path or, where it has none, on the registry."""
+    """One row: who asks must hold `rights`, on the repository in the path or, where it has none, on the registry.
+
+    `action` is what the audit log calls it when it is refused; reading that is refused is not told of.
+    """
 
     end: str
     endpoint: Endpoint
     method: str
     handler: Handler
     rights: tuple[Right, ...]
+    action: Action | None = None
 
 
 ROUTES: Final = (
@@ -54,16 +59,16 @@ ROUTES: Final = (
     Route("end-2", Endpoint.BLOB, "HEAD", blobs.check, _PULL),
     Route("end-3", Endpoint.MANIFEST, "GET", manifests.pull, _PULL),
     Route("end-3", Endpoint.MANIFEST, "HEAD", manifests.pull, _PULL),
-    Route("end-4, end-11", Endpoint.UPLOADS, "POST", uploads.begin, _PUSH),
-    Route("end-5", Endpoint.UPLOAD, "PATCH", uploads.append, _PUSH),
-    Route("end-6", Endpoint.UPLOAD, "PUT", uploads.close, _PUSH),
-    Route("end-7", Endpoint.MANIFEST, "PUT", manifests.push, _PUSH),
+    Route("end-4, end-11", Endpoint.UPLOADS, "POST", uploads.begin, _PUSH, Action.PUSH_BLOB),
+    Route("end-5", Endpoint.UPLOAD, "PATCH", uploads.append, _PUSH, Action.PUSH_BLOB),
+    Route("end-6", Endpoint.UPLOAD, "PUT", uploads.close, _PUSH, Action.PUSH_BLOB),
+    Route("end-7", Endpoint.MANIFEST, "PUT", manifests.push, _PUSH, Action.PUSH_MANIFEST),
     Route("end-8", Endpoint.TAGS, "GET", discovery.tags, _PULL),
-    Route("end-9", Endpoint.MANIFEST, "DELETE", manifests.delete, _DELETE),
-    Route("end-10", Endpoint.BLOB, "DELETE", blobs.delete, _DELETE),
+    Route("end-9", Endpoint.MANIFEST, "DELETE", manifests.delete, _DELETE, Action.DELETE_MANIFEST),
+    Route("end-10", Endpoint.BLOB, "DELETE", blobs.delete, _DELETE, Action.DELETE_BLOB),
     Route("end-12", Endpoint.REFERRERS, "GET", discovery.referrers, _PULL),
     Route("end-13", Endpoint.UPLOAD, "GET", uploads.status, _PUSH),
-    Route("end-14", Endpoint.UPLOAD, "DELETE", uploads.cancel, _PUSH),
+    Route("end-14", Endpoint.UPLOAD, "DELETE", uploads.cancel, _PUSH, Action.PUSH_BLOB),
     Route("catalog", Endpoint.CATALOG, "GET", discovery.catalog, (Right.CATALOG,)),
 )
 

@@ -25,8 +25,9 @@ from registry.auth.scopes import Scope, parse_scopes
 from registry.auth.tokens import Claims, Tokens, TokenTooLarge
 from registry.core.access import Access
 from registry.core.credentials import CredentialService, Made
-from registry.core.facts import Caller, CredentialKind
+from registry.core.facts import Action, Caller, CredentialKind, Outcome
 from registry.core.rights import Right
+from registry.core.witness import NOBODY, Witness
 from registry.oci.errors import NameInvalid, Unauthorized
 from registry.oci.names import RepositoryName
 
@@ -54,6 +55,7 @@ class TokenService:
     service: str
     lifetime: timedelta
     refresh_lifetime: timedelta
+    witness: Witness = NOBODY
 
     def routes(self) -> list[Route]:
         """`/token`, by GET and by POST, and the keys that tokens are signed with."""
@@ -108,6 +110,7 @@ class TokenService:
             known = await self.authenticator.by_password(basic, address)
         except Unauthorized as error:
             return _unauthorized(error)
+        self.witness.tell(Action.SIGN_IN, known.caller, Outcome.DONE)
         refresh = await self._refresh_token(known.caller, asked) if asked.is_offline else None
         return await self._issue(known.caller, asked, refresh)
 
@@ -115,7 +118,9 @@ class TokenService:
         """The same refresh token goes on: clients keep it in a file, and several of them read that."""
         known = await self.authenticator.by_secret(secret, CredentialKind.REFRESH, address)
         if known is None:
+            self.authenticator.tell_of_failure("", address)
             return _unauthorized(BadRefreshToken())
+        self.witness.tell(Action.SIGN_IN, known.caller, Outcome.DONE)
         return await self._issue(known.caller, asked, secret)
 
     async def _refresh_token(self, caller: Caller, asked: _Asked) -> str:

@@ -266,3 +266,5 @@ class Action(StrEnum):
     LEAVE_GROUP = "group.leave"
     PUT_GRANT = "grant.put"
     REMOVE_GRANT = "grant.remove"
+    # More happened at once than is told of one by one.
+    LOSE_EVENTS = "event.lose"

@@ -20,6 +20,7 @@ from registry.core.facts import (
 )
 from registry.core.fsck_facts import ContentRow, Lack, Miscount, ObjectRow, Places, ProjectUsage
 from registry.core.rights import Visible
+from registry.core.witness import Sight
 from registry.oci.digest import Digest
 from registry.oci.manifest import Manifest, Reference
 from registry.oci.names import RepositoryName, Tag
@@ -206,6 +207,10 @@ class Journal(Protocol):
         self, action: Action, caller: Caller, *, target: str = "", outcome: Outcome = Outcome.DONE, detail: str = ""
     ) -> None:
         """The same of what is done to no repository: `target` is a principal's name, or what else it was done to."""
+        ...
+
+    def tell(self, sight: Sight, ago: timedelta, times: int) -> None:
+        """What was seen outside of any transaction, so long ago and so often."""
         ...
 
     def review(self, repository: Repository, kind: ContentKind, digest: Digest, due: datetime) -> None:

@@ -247,13 +247,15 @@ event: Final = sa.Table(
     sa.Column("target", sa.Text, nullable=False, server_default=""),
     sa.Column("detail", sa.Text, nullable=False, server_default=""),
     sa.Column("seal_id", ID),
+    # The name of `principal_id` as it was then: another may have it by now.
+    sa.Column("who", NAME, nullable=False, server_default=""),
     sa.Index("ix_event_seal_id", "seal_id"),
     sa.Index("ix_event_at", "at"),
 )
 _UNSEALED: Final = event.c.seal_id.is_(None)
 sa.Index("ix_event_unsealed", event.c.id, sqlite_where=_UNSEALED, postgresql_where=_UNSEALED)
 
-# A chain: each seal hashes the one before it and its own events, so that no row of either changes unseen.
+# A chain: each seal hashes the one before it and its own events, so that no row of either changes unseen (core/audit).
 seal: Final = sa.Table(
     "seal",
     metadata,
@@ -264,6 +266,8 @@ seal: Final = sa.Table(
     sa.Column("made_at", INSTANT, nullable=False),
     # Its events have been removed, as old ones are; the chain goes on over it.
     sa.Column("emptied_at", INSTANT),
+    # Of the events alone: what the chain hashes, so that a seal can be checked when its events are gone.
+    sa.Column("events_hash", sa.LargeBinary, nullable=False),
 )
 
 generation: Final = sa.Table(
