@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, BinaryIO, Final
 
@@ -21,6 +22,8 @@ from registry.oci.errors import Denied, MethodNotAllowed, NameInvalid, RegistryE
 from registry.oci.names import RepositoryName
 
 _VERSION: Final = (b"docker-distribution-api-version", b"registry/2.0")
+_LOOKED_AT: Final = 60.0
+"""Seconds after which a credential is looked at again, whatever else has not changed."""
 _STREAMED: Final = 256 * 1024
 _log = structlog.get_logger()
 
@@ -63,13 +66,14 @@ class DistributionApi:
 
     def _guarded(self, request: Request, answer: Answer, version: int | None) -> Answer:
         """The answer, holding while nobody commits (if `version` was asked); what it rests on must hold as well."""
-        reader, own = self._registry.reader, answer.holds
-        # Whom a credential lets in, the credential's own time decides as well: such an answer is given anew.
-        if own is None or version is None or b"authorization" in request.headers:
+        reader, own, identity = self._registry.reader, answer.holds, request.identity
+        if own is None or version is None or identity is None:
             return answer if own is None else answer._replace(holds=None)
+        # A credential ends by itself, and is to be seen in use now and then.
+        until = min(identity.until, time.time() + _LOOKED_AT) if identity.caller.credential else identity.until
 
         def holds() -> bool:
-            return reader.version() == version and own()
+            return reader.version() == version and time.time() < until and own()
 
         return answer._replace(holds=holds)
 

@@ -164,7 +164,7 @@ class HttpProtocol(Reading):
         self._write_whole(status_line, rest, body)
         self._log(scope, reply.status, body, began)
         if reply.holds is not None:
-            self.repeatable = Repeat(status_line, rest, body, reply.status, scope, reply.holds)
+            self.repeatable = Repeat(status_line, rest, body, reply.status, _told(scope), reply.holds)
         return None
 
     def repeats(self, asked: bytes) -> bool:
@@ -330,3 +330,8 @@ class HttpProtocol(Reading):
         told: Mapping[str, object] = scope["state"].get("access", _NOTHING) if scope else _NOTHING
         fields = {**told, **more} if more else told
         self.log.add(Entry(remote, scope.get("method"), scope.get("path"), status, sent, took, fields))
+
+
+def _told(scope: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the access log tells of a request, without its headers, in which there are secrets."""
+    return {name: scope[name] for name in ("method", "path", "state") if name in scope}

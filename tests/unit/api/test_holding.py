@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from registry.api import blobs
+from registry.api import app, blobs
 from registry.api.messages import Answer
-from registry.auth.tokens import Tokens
+from registry.auth.scopes import Scope
+from registry.auth.tokens import Claims, Tokens
 from registry.metadata.reader import SqliteReader
 from registry.oci.digest import Digest
 from tests.unit.api.conftest import PASSWORD, Counting, basic
@@ -178,15 +180,67 @@ def test_a_lease_that_is_due_is_renewed_before_the_answer(public: Front) -> None
 
 
 @pytest.mark.parametrize("asked", LASTING)
-def test_an_answer_to_whoever_shows_a_credential_promises_nothing(front: Front, asked: str) -> None:
+def test_an_answer_to_who_has_not_proved_who_it_is_promises_nothing(closed: Front, asked: str) -> None:
     path, method = LASTING[asked]
 
     async def scenario() -> None:
-        for caller in (basic("admin", PASSWORD), basic("bob", PASSWORD), "Bearer nonsense", ""):
-            await prompt(front, scope_of(path, method, authorization=caller), again=True)
-            assert front.at_once(path, method, authorization=caller).holds is None
+        for caller in (basic("admin", "wrong"), basic("nobody", PASSWORD), "Bearer nonsense", ""):
+            await prompt(closed, scope_of(path, method, authorization=caller), again=True)
 
     asyncio.run(scenario())
+    assert closed.at_once(path, method, authorization="Bearer nonsense").holds is None
+
+
+ENDS: dict[str, Callable[[House], object]] = {
+    "a password that was changed": lambda house: house.rows("UPDATE credential SET version = version + 1"),
+    "a credential that was revoked": lambda house: house.rows("UPDATE credential SET revoked_at = 1"),
+    "a principal that was disabled": lambda house: house.rows("UPDATE principal SET disabled_at = 1"),
+    "a grant": lambda house: house.rows("INSERT INTO generation (name, value) VALUES ('grants', 1)"),
+} | COMMITS
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("asked", LASTING)
+def test_an_answer_to_who_shows_a_credential_holds_until_anybody_commits(closed: Front, asked: str, end: str) -> None:
+    path, method = LASTING[asked]
+    answer = signed_in(closed, path, method)
+    assert holds(answer)
+    ENDS[end](closed.house)
+    assert not holds(answer)
+
+
+def test_a_credential_is_looked_at_again_within_a_minute(closed: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = signed_in(closed, *LASTING["manifest by tag"])
+    assert holds(answer)
+    monkeypatch.setattr(app, "time", SimpleNamespace(time=lambda: time.time() + 61))
+    assert not holds(answer)
+
+
+def test_an_answer_holds_no_longer_than_the_credential(closed: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed.house.rows("UPDATE credential SET expires_at = ?", int((time.time() + 20) * 1_000_000))
+    answer = signed_in(closed, *LASTING["manifest by tag"])
+    assert holds(answer)
+    monkeypatch.setattr(app, "time", SimpleNamespace(time=lambda: time.time() + 21))
+    assert not holds(answer)
+
+
+def test_an_answer_holds_no_longer_than_the_token(closed: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(UTC)
+    [credential] = closed.house.rows("SELECT id, principal_id FROM credential ORDER BY id LIMIT 1")
+    scopes = (Scope("repository", str(APP), ("pull",)),)
+    claims = Claims.grant(str(credential[1]), credential[0], scopes, now, timedelta(seconds=20))
+    token = f"Bearer {closed.gate.tokens.issue(claims, now)}"
+    answer = closed.at_once(manifest_path("v1"), authorization=token)
+    assert holds(answer)
+    monkeypatch.setattr(app, "time", SimpleNamespace(time=lambda: time.time() + 21))
+    assert not holds(answer)
+
+
+def signed_in(front: Front, path: str, method: str) -> Answer:
+    """The answer to an administrator whose password was verified a moment ago, as every later one is."""
+    caller = basic("admin", PASSWORD)
+    asyncio.run(prompt(front, scope_of(path, method, authorization=caller), again=True))
+    return front.at_once(path, method, authorization=caller)
 
 
 def test_a_challenge_promises_nothing(closed: Front) -> None:

@@ -59,11 +59,11 @@ def test_the_budget_bounds_what_is_kept() -> None:
     assert 3 <= len(found) <= 10
 
 
-def test_long_requests_count_as_well() -> None:
+def test_long_requests_cost_no_more_than_short_ones() -> None:
     kept = Repeats(budget=10 * ENTRY)
     for number in range(100):
-        kept.keep(b"%2d" % number + bytes(ENTRY), repeat(b""))
-    assert sum(kept.find(b"%2d" % number + bytes(ENTRY)) is not None for number in range(100)) <= 10
+        kept.keep(b"%d" % number * 100_000, repeat(bytes(ENTRY - 1024)))
+    assert sum(kept.find(b"%d" % number * 100_000) is not None for number in range(100)) == 10
 
 
 def test_what_was_let_go_or_replaced_no_longer_counts() -> None:
@@ -128,3 +128,20 @@ def test_what_cannot_tell_whether_it_holds_does_not(caplog: pytest.LogCaptureFix
     assert kept.find(ROOT) is None
     assert kept.find(ROOT) is None
     assert len(caplog.records) == 1
+
+
+def test_nothing_of_a_request_is_kept_in_plain() -> None:
+    secret = b"c2VjcmV0"
+    kept, asked = Repeats(), head("GET", "/", "Authorization: Basic c2VjcmV0")
+    assert not kept.was_heard(asked)
+    kept.keep(asked, repeat())
+    assert kept.find(asked) is not None
+    assert secret in asked
+    assert secret not in repr(vars(kept)).encode()
+
+
+def test_another_process_makes_other_marks() -> None:
+    one, two = Repeats(), Repeats()
+    one.keep(ROOT, repeat())
+    two.keep(ROOT, repeat())
+    assert one._kept.keys() != two._kept.keys()
