@@ -15,6 +15,7 @@ from typing import Final
 
 from registry.api.held_rights import HeldRights
 from registry.api.messages import Identity, Request
+from registry.api.recognised import Recognised
 from registry.api.services import Threads
 from registry.auth.basic import BasicCredentials, parse_basic
 from registry.auth.opaque import Opaque
@@ -77,6 +78,7 @@ class Authenticator:
         self._is_open = is_open
         self._witness = witness
         self._rights = HeldRights(recognition, residents.anonymous.principal, always)
+        self._recognised = Recognised()
 
     async def recognise(self, authorization: str | None, address: str = "") -> Identity:
         """Raises: Unauthorized when something is claimed and not proved."""
@@ -84,6 +86,15 @@ class Authenticator:
             return Identity(replace(self._residents.open, address=address))
         if authorization is None:
             return Identity(await self.anonymous(address))
+        # Read before whatever it guards.
+        version, now = self._recognition.version(), time.time()
+        known = self._recognised.find(authorization, address, version, now)
+        if known is None:
+            known = await self._recognise_anew(authorization, address)
+            self._recognised.put(authorization, address, version, known, now)
+        return known
+
+    async def _recognise_anew(self, authorization: str, address: str) -> Identity:
         scheme, _, rest = authorization.partition(" ")
         if scheme.lower() == "bearer":
             return await self._by_token(rest.strip(), address)
