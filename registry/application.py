@@ -21,6 +21,7 @@ from registry.api.authenticate import Authenticator, Challenges
 from registry.api.bodies import Memory
 from registry.api.errors import refuse
 from registry.api.messages import Answer, Receive, Scope, Send
+from registry.api.password_checks import PasswordChecks
 from registry.api.recorder import Recorder
 from registry.api.services import Services, Threads, Writer
 from registry.api.tokens import TokenService
@@ -33,6 +34,7 @@ from registry.core.access import PULL_BY_ANYONE, Access
 from registry.core.accounts import settle
 from registry.core.blobs import BlobService
 from registry.core.credentials import CredentialService
+from registry.core.logins import LoginLimits, LoginThrottle
 from registry.core.manifests import ManifestService
 from registry.core.ports import Metadata, ObjectStore, Reader, Recognition
 from registry.core.uploads import UploadService
@@ -81,9 +83,8 @@ class Application:
         tokens = Tokens(settings.service, settings.service, keeper.ring)
         authenticator = self._authenticator = Authenticator(
             drivers.reader,
-            drivers.metadata,
+            PasswordChecks(drivers.metadata, Passwords(), _login_throttle(settings, drivers.metadata)),
             residents,
-            Passwords(),
             VerifiedTokens(tokens),
             is_open=settings.open,
             always=(PULL_BY_ANYONE,) if settings.anonymous_pull else (),
@@ -164,6 +165,11 @@ def _services(settings: Settings, drivers: Drivers, access: Access, in_thread: T
         memory=Memory(settings.upload_memory),
         not_redirected=tuple(word.strip() for word in excepted if word.strip()),
     )
+
+
+def _login_throttle(settings: Settings, metadata: Metadata) -> LoginThrottle:
+    limits = LoginLimits(settings.login_attempts, settings.login_attempts_source, settings.login_interval)
+    return LoginThrottle(metadata, limits)
 
 
 def _new_id() -> str:

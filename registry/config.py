@@ -174,6 +174,19 @@ class Settings:
     sign_in: Path | None = _setting(
         optional(PATH), "", "a file that names other sources of accounts: OpenID Connect and LDAP"
     )
+    login_attempts: int = _setting(
+        INTEGER, "10", "wrong passwords for one account from one source, before it has to wait", least="1", most="10000"
+    )
+    login_attempts_source: int = _setting(
+        INTEGER,
+        "50",
+        "wrong passwords for any accounts from one source, before it has to wait",
+        least="1",
+        most="100000",
+    )
+    login_interval: timedelta = _setting(
+        DURATION, "30s", "how long it then is to each further attempt", least="100ms", most="1d"
+    )
     token_lifetime: timedelta = _setting(DURATION, "5m", "how long a bearer token is good for", least="1s", most="1d")
     refresh_lifetime: timedelta = _setting(
         DURATION, "90d", "how long what docker keeps after a login, in place of the password, is good for", least="1h"

@@ -5,7 +5,6 @@ Every request looks its credential up again, which costs 10 µs, so that one tak
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Sequence
@@ -15,23 +14,20 @@ from typing import Final
 
 from registry.api.held_rights import HeldRights
 from registry.api.messages import Identity, Request
+from registry.api.password_checks import PasswordChecks
 from registry.api.recognised import Recognised
-from registry.api.services import Threads
 from registry.auth.basic import BasicCredentials, parse_basic
 from registry.auth.opaque import Opaque
-from registry.auth.passwords import AT_ONCE, Passwords, UnusablePasswordHash
 from registry.auth.tokens import InvalidToken, VerifiedTokens
 from registry.auth.verified import LIFETIME, VerifiedCredentials
 from registry.core.access import Demand
 from registry.core.accounts import Residents
 from registry.core.facts import Action, Caller, Credential, CredentialKind, Outcome
-from registry.core.ports import Metadata, Recognition
+from registry.core.ports import Recognition
 from registry.core.rights import Grant
 from registry.core.witness import NOBODY, Witness
-from registry.oci.errors import Busy, Unauthorized
+from registry.oci.errors import Unauthorized
 
-# Two seconds of work: who comes then is told to come again (429).
-_MOST_WAITING: Final = 128
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
@@ -53,12 +49,11 @@ class Authenticator:
     `always` are grants by the settings, which hold for everybody.
     """
 
-    def __init__(  # noqa: PLR0913  what recognition rests on
+    def __init__(
         self,
         recognition: Recognition,
-        metadata: Metadata,
+        checks: PasswordChecks,
         residents: Residents,
-        passwords: Passwords,
         tokens: VerifiedTokens,
         *,
         is_open: bool,
@@ -66,13 +61,8 @@ class Authenticator:
         witness: Witness = NOBODY,
     ) -> None:
         self._recognition = recognition
-        self._metadata = metadata
-        self._passwords = passwords
+        self._checks = checks
         self._tokens = tokens
-        # Threads of their own: a flood of wrong passwords must not stand in the way of pushes.
-        self._hashing = Threads(AT_ONCE)
-        self._under_way: dict[tuple[int, int, str], asyncio.Task[bool]] = {}
-        self._waiting = 0
         self._verified = VerifiedCredentials()
         self._residents = residents
         self._is_open = is_open
@@ -110,7 +100,10 @@ class Authenticator:
         return replace(self._residents.anonymous, rights=rights, address=address)
 
     async def by_password(self, basic: BasicCredentials, address: str = "") -> Credential:
-        """The credential of a name and password, or of a token in its place. Raises: BadCredentials, Busy."""
+        """The credential of a name and password, or of a token in its place.
+
+        Raises: BadCredentials, TooManyLogins, Busy.
+        """
         try:
             return await self._proved(basic, address)
         except BadCredentials:
@@ -130,18 +123,24 @@ class Authenticator:
             return await self._by_made(basic.username, made, address)
         known = await self._recognition.password(basic.username)
         if not (known and self._verified.get(*basic, known.id, known.version, time.monotonic())):
-            if not await self._verify_once(basic.password, known) or known is None:
+            if not await self._checks.verify(basic, known, address) or known is None:
                 raise BadCredentials
             self._verified.put(*basic, known.id, known.version, time.monotonic())
         return await self._ready(known, address)
 
     async def by_secret(self, secret: str, kind: CredentialKind, address: str = "") -> Credential | None:
-        """The credential that is this secret of our own making, if it is of this kind and good by now."""
+        """The credential that is this secret of our own making, if it is of this kind and good by now.
+
+        Raises: TooManyLogins, where it is none and there were too many of those.
+        """
         made = Opaque.parse(secret)
         if made is None or made.kind is not kind:
             return None
         known = await self._recognition.hashed(made.hashed)
-        return await self._ready(known, address) if known is not None and known.kind is kind else None
+        if known is None or known.kind is not kind:
+            await self._checks.count_secret(address)
+            return None
+        return await self._ready(known, address)
 
     async def _by_made(self, username: str, made: Opaque, address: str) -> Credential:
         """A personal token of this user, or the secret of this robot: nothing else that we make is a password."""
@@ -156,37 +155,7 @@ class Authenticator:
 
     def close(self) -> None:
         """End the threads."""
-        self._hashing.close()
-
-    async def _verify_once(self, password: str, known: Credential | None) -> bool:
-        """One hash for all who wait for the same answer. Raises: Busy when too many wait for different ones."""
-        if known is None:
-            return await self._verify_in_turn(password, None)
-        key = known.id, known.version, password
-        task = self._under_way.get(key)
-        if task is None:
-            task = self._under_way[key] = asyncio.create_task(self._verify_in_turn(password, known))
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
-        return await asyncio.shield(task)
-
-    async def _verify_in_turn(self, password: str, known: Credential | None) -> bool:
-        if self._waiting >= _MOST_WAITING:
-            raise Busy
-        self._waiting += 1
-        try:
-            return await self._hashing(self._verify, password, known)
-        finally:
-            self._waiting -= 1
-
-    def _verify(self, password: str, known: Credential | None) -> bool:
-        try:
-            verdict = self._passwords.verify(password, known.secret if known else None)
-        except UnusablePasswordHash:
-            return False
-        if verdict.ok and verdict.replacement and known:
-            better = verdict.replacement
-            self._metadata.transact(lambda tx: tx.accounts.rehash(known, better))
-        return verdict.ok
+        self._checks.close()
 
     async def _by_token(self, token: str, address: str) -> Identity:
         try:

@@ -9,15 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from registry.api.messages import Answer, Headers, text
-from registry.oci.errors import Busy, RegistryError, Unavailable
+from registry.oci.errors import RegistryError
 
 JSON: Final = (b"content-type", b"application/json")
-_RETRY_AFTER: Final = (b"retry-after", b"1")
 
 
 def render(error: RegistryError, headers: Headers = ()) -> Answer:
     """The answer that an error stands for."""
-    owed = (_RETRY_AFTER,) if isinstance(error, Busy | Unavailable) else ()
+    owed = () if error.retry_after is None else ((b"retry-after", text(error.retry_after)),)
     return refusal(error.status, error.code, error.message, error.detail, (*owed, *headers))
 
 

@@ -1,9 +1,9 @@
-"""What a transaction can be asked and told of people, their credentials and their grants."""
+"""What a transaction can be asked and told of people, their credentials, their grants, and logins that failed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from registry.core.facts import LOCAL, Caller, CredentialKind, GivenGrant, Principal, PrincipalKind, Secret
@@ -158,4 +158,28 @@ class Credentials(Protocol):
 
     def note_use(self, used: Sequence[tuple[int, datetime]]) -> None:
         """When each was used last, unless something later is known."""
+        ...
+
+
+class Throttles(Protocol):
+    """How much was used lately of what may be used so often: an instant each, of which no more is kept once it is past.
+
+    What that means, `core/throttle` says.
+    """
+
+    def of(self, names: Sequence[str]) -> Mapping[str, datetime]:
+        """Those of at most three names that are not past."""
+        ...
+
+    def put_off(self, name: str, span: timedelta) -> None:
+        """By so much, from now at the least; of two at once, neither is lost."""
+        ...
+
+    def forget(self, name: str) -> None: ...
+    def has_past(self) -> bool:
+        """Whether `forget_past` has anything to do."""
+        ...
+
+    def forget_past(self, limit: int) -> int:
+        """Take away what is past; how many there were."""
         ...

@@ -29,7 +29,7 @@ from registry.core.nouns import (
     Uploads,
     Usage,
 )
-from registry.core.nouns_of_people import Credentials, Grants, People
+from registry.core.nouns_of_people import Credentials, Grants, People, Throttles
 from registry.core.rights import ALL_VISIBLE, Rights, Visible
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName, Tag
@@ -65,6 +65,8 @@ class Transaction(Protocol):
     def grants(self) -> Grants: ...
     @property
     def credentials(self) -> Credentials: ...
+    @property
+    def throttles(self) -> Throttles: ...
     @property
     def repositories(self) -> Repositories: ...
     @property

@@ -1,4 +1,4 @@
-"""Sweeping: idle upload sessions end, and what nobody names any more leaves the disk.
+"""Sweeping: idle upload sessions end, what nobody names any more leaves the disk, and old failed logins are forgotten.
 
 Only keys that a doomed row names are ever deleted, and only after `delete_delay`, so that a download which looked its
 object up in time may finish. The row goes last: a sweep that dies half-way is done again.
@@ -47,6 +47,7 @@ class Sweeper:
         if fence is None:
             return Swept(0, 0)
         swept = Swept(self._until_done(self._expire, fence), self._until_done(self._delete, fence))
+        self._until_done(self._forget, fence)
         self.tenure.release(fence)
         return swept
 
@@ -78,3 +79,9 @@ class Sweeper:
             self.store.delete([key for _, key in doomed])
             self.tenure.transact(fence, lambda tx: tx.objects.forget([object_id for object_id, _ in doomed]))
         return len(doomed)
+
+    def _forget(self, fence: int) -> int:
+        """Failed logins that count no more."""
+        if not self.metadata.observe(lambda tx: tx.throttles.has_past()):
+            return 0
+        return self.tenure.transact(fence, lambda tx: tx.throttles.forget_past(_BATCH))

@@ -23,6 +23,7 @@ from registry.metadata.repositories import Repositories
 from registry.metadata.settings import Settings
 from registry.metadata.statements import Runs
 from registry.metadata.tags import Tags
+from registry.metadata.throttles import Throttles
 from registry.metadata.uploads import Uploads
 from registry.metadata.usage import Usage
 
@@ -47,6 +48,7 @@ class SqlTransaction:
         self.repositories = Repositories(moment)
         self.settings = Settings(moment)
         self.tags = Tags(moment)
+        self.throttles = Throttles(moment)
         self.uploads = Uploads(moment)
         self.usage = Usage(moment)
 

@@ -27,11 +27,15 @@ class ErrorCode(StrEnum):
 
 
 class RegistryError(Exception):
-    """A refusal with its code, status and message; `detail` is what a client may act on, and is public."""
+    """A refusal with its code, status and message; `detail` is what a client may act on, and is public.
+
+    `retry_after` is in seconds, where it is worth a client's while to come again.
+    """
 
     code: ClassVar[ErrorCode] = ErrorCode.UNSUPPORTED
     status: ClassVar[int] = 400
     message: ClassVar[str] = "the operation is unsupported"
+    retry_after: int | None = None
 
     def __init__(self, **detail: object) -> None:
         super().__init__(self.message, detail)
@@ -189,9 +193,11 @@ class Busy(RegistryError):
     """Too much at once; `Retry-After` says when to come back."""
 
     code, status, message = ErrorCode.TOOMANYREQUESTS, 429, "too many requests"
+    retry_after = 1
 
 
 class Unavailable(RegistryError):
     """The database or the store does not answer, and has been asked again; `Retry-After` says when to come back."""
 
     code, status, message = ErrorCode.UNAVAILABLE, 503, "the registry is not able to answer for the moment"
+    retry_after = 1

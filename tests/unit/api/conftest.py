@@ -6,7 +6,7 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 
 from registry.api.authenticate import Authenticator
 from registry.api.messages import Identity, Request
+from registry.api.password_checks import PasswordChecks
 from registry.api.services import Threads
 from registry.api.tokens import TokenService
 from registry.auth.keys import KeyRing, SigningKey
@@ -22,12 +23,14 @@ from registry.auth.tokens import Tokens, VerifiedTokens
 from registry.core.access import PULL_BY_ANYONE, Access
 from registry.core.accounts import ADMIN
 from registry.core.credentials import CredentialService
+from registry.core.logins import LoginLimits, LoginThrottle
 from registry.metadata.reader import SqliteReader
 from tests.unit.core.house import House
 from tests.unit.metadata.databases import quick_folder
 
 PASSWORD = "correct horse"
 LIFETIME = timedelta(minutes=5)
+GENEROUS = LoginLimits(10_000, 10_000, timedelta(seconds=30))
 
 
 def request(path: str = "/v2/", method: str = "GET", query: str = "", **headers: str) -> Request:
@@ -71,12 +74,16 @@ class Gate:
     tokens: Tokens
     is_open: bool = False
     anonymous_pull: bool = False
+    login_limits: LoginLimits = field(default=GENEROUS, init=False)
 
     def __post_init__(self) -> None:
         connection = self.house.metadata.reader()
         reader = SqliteReader(connection.run, connection.version)
+        self.checks = PasswordChecks(
+            self.house.metadata, self.passwords, LoginThrottle(self.house.metadata, self.login_limits)
+        )
         self.authenticator = Authenticator(
-            reader, self.house.metadata, self.house.residents, self.passwords, VerifiedTokens(self.tokens),
+            reader, self.checks, self.house.residents, VerifiedTokens(self.tokens),
             is_open=self.is_open, always=(PULL_BY_ANYONE,) if self.anonymous_pull else (),
         )  # fmt: skip
         self.in_thread = Threads(1)
@@ -87,6 +94,9 @@ class Gate:
 
     def recognise(self, authorization: str | None) -> Identity:
         return asyncio.run(self.authenticator.recognise(authorization))
+
+    def recognise_from(self, address: str, authorization: str) -> Identity:
+        return asyncio.run(self.authenticator.recognise(authorization, address))
 
     def sql(self, statement: str, *values: object) -> None:
         """As another worker, or an operator, would: behind this process's back."""
