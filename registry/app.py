@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry import log
+from registry.api.last_use import LastUse
 from registry.application import Application, Drivers, Facts
 from registry.auth import passwords
 from registry.auth.keeper import KeyKeeper
@@ -27,7 +28,10 @@ from registry.auth.key_file import KeyFile
 from registry.auth.passwords import Passwords
 from registry.background import Background
 from registry.config import Settings
-from registry.core.accounts import settle
+from registry.core.accounts import residents_of, settle
+from registry.core.credentials import CredentialService
+from registry.core.ends import EndsWatch
+from registry.core.people import PeopleService
 from registry.core.ports import ObjectStore, StoreInventory, Transaction
 from registry.core.restoring import refuse_unfinished
 from registry.core.sweep import Sweeper
@@ -154,7 +158,8 @@ def work(settings: Settings, stop: threading.Event) -> None:
     """Background work without serving, until `stop`; everything is prepared."""
     with opened(settings) as (metadata, store):
         sweeper = _sweeper(settings, metadata, store)
-        background = Background((), sweeper, settings.sweep_interval, _daily(settings, metadata))
+        daily, ends = _daily(settings, metadata), _ends_watch(metadata)
+        background = Background((), sweeper, settings.sweep_interval, daily, ends)
         while not stop.wait(settings.sweep_interval.total_seconds()):
             background.once()
 
@@ -165,9 +170,12 @@ def _create(settings: Settings, *, is_first: bool) -> Application:
     keeper.refresh(datetime.now(UTC))
     does_all = is_first and settings.background
     sweeper = _sweeper(settings, drivers.metadata, drivers.store) if does_all else None
-    refreshing = (lambda: keeper.refresh(datetime.now(UTC)), tidy)
+    last_use = LastUse(CredentialService(drivers.metadata))
+    refreshing = (lambda: keeper.refresh(datetime.now(UTC)), tidy, last_use.refresh)
     daily = _daily(settings, drivers.metadata) if does_all else None
-    return Application(settings, drivers, keeper, Background(refreshing, sweeper, settings.sweep_interval, daily))
+    ends = _ends_watch(drivers.metadata) if does_all else None
+    background = Background(refreshing, sweeper, settings.sweep_interval, daily, ends)
+    return Application(settings, drivers, keeper, background, last_use)
 
 
 # The choice of drivers. Each is imported where it is chosen: an SQLite worker needs no PostgreSQL in its memory.
@@ -262,6 +270,11 @@ def sweep_tenure(metadata: Facts, holder: str | None = None) -> Tenure:
     """The lease of who deletes objects, and of who wants none deleted."""
     # A name of its own for each process, so that a lease is never taken for another's.
     return Tenure(metadata, "sweep", holder or str(uuid.uuid4()))
+
+
+def _ends_watch(metadata: Facts) -> EndsWatch:
+    tenure = Tenure(metadata, "ends", str(uuid.uuid4()))
+    return EndsWatch(PeopleService(metadata), tenure, residents_of(metadata).anonymous, lambda: datetime.now(UTC))
 
 
 def _daily(settings: Settings, metadata: Facts) -> DailyFacts | None:

@@ -20,6 +20,7 @@ from registry.api.app import DistributionApi
 from registry.api.authenticate import Authenticator, Challenges
 from registry.api.bodies import Memory
 from registry.api.errors import refuse
+from registry.api.last_use import LastUse
 from registry.api.messages import Answer, Receive, Scope, Send
 from registry.api.password_checks import PasswordChecks
 from registry.api.recorder import Recorder
@@ -31,7 +32,7 @@ from registry.auth.tokens import Tokens, VerifiedTokens
 from registry.background import Background
 from registry.config import Settings
 from registry.core.access import PULL_BY_ANYONE, Access
-from registry.core.accounts import settle
+from registry.core.accounts import residents_of
 from registry.core.blobs import BlobService
 from registry.core.credentials import CredentialService
 from registry.core.logins import LoginLimits, LoginThrottle
@@ -71,12 +72,15 @@ class Drivers:
 class Application:
     """The whole of HTTP: `/v2/` to the distribution API, everything else to Starlette."""
 
-    def __init__(self, settings: Settings, drivers: Drivers, keeper: KeyKeeper, background: Background) -> None:
+    def __init__(
+        self, settings: Settings, drivers: Drivers, keeper: KeyKeeper, background: Background, last_use: LastUse
+    ) -> None:
         """The database is prepared, and the keeper has its keys."""
         self._drivers = drivers
         self._background = background
+        self._last_use = last_use
         self._in_thread = Threads(settings.threads)
-        residents, _ = settle(drivers.metadata, _no_secret)
+        residents = residents_of(drivers.metadata)
         access = Access()
         # Pages and limits tell it too.
         self._witness = Recorder(drivers.metadata, residents.anonymous)
@@ -89,6 +93,7 @@ class Application:
             is_open=settings.open,
             always=(PULL_BY_ANYONE,) if settings.anonymous_pull else (),
             witness=self._witness,
+            last_use=last_use,
         )
         services = _services(settings, drivers, access, self._in_thread)
         challenges = Challenges(settings.service, settings.public_url)
@@ -144,6 +149,7 @@ class Application:
             await asyncio.gather(background, return_exceptions=True)
             self._authenticator.close()
             await self._witness.close()
+            await self._in_thread(self._last_use.close)
             self._in_thread.close()
             await self._drivers.close_reader()
             self._drivers.metadata.close()
@@ -174,7 +180,3 @@ def _login_throttle(settings: Settings, metadata: Metadata) -> LoginThrottle:
 
 def _new_id() -> str:
     return str(uuid.uuid4())
-
-
-def _no_secret() -> str:
-    raise RuntimeError("the database is not prepared: its accounts are missing")

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import structlog
 
+from registry.core.ends import EndsWatch
 from registry.core.sweep import Sweeper, Swept
 from registry.core.tenure import TenureLost
 from registry.oci.errors import StorageFull
@@ -35,12 +36,13 @@ class Daily(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """`refreshing` is every process's own; `sweeper` and `backup` are None where a process does nothing for all."""
+    """`refreshing` is every process's own; the others are None where a process does nothing for all."""
 
     refreshing: Sequence[Callable[[], object]]
     sweeper: Sweeper | None
     pause: timedelta
     backup: Daily | None = None
+    ends: EndsWatch | None = None
 
     async def run(self, in_thread: InThread) -> None:
         """Round after round, until cancelled."""
@@ -50,7 +52,7 @@ class Background:
 
     def once(self) -> None:
         """A round; what fails is told, and tried again with the next."""
-        for work in (*self.refreshing, self.sweep, self.back_up):
+        for work in (*self.refreshing, self.sweep, self.back_up, self.warn):
             try:
                 work()
             except Exception:
@@ -80,3 +82,8 @@ class Background:
             return
         if made is not None:
             _log.info("backed up the database", file=str(made))
+
+    def warn(self) -> None:
+        """A line for each robot that will expire soon."""
+        for robot in self.ends.run() if self.ends is not None else ():
+            _log.warning("a robot will expire soon", robot=robot.name, expires=str(robot.expires))

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from registry.api.held_rights import HeldRights
+from registry.api.last_use import LastUse
 from registry.api.messages import Identity, Request
 from registry.api.password_checks import PasswordChecks
 from registry.api.recognised import Recognised
@@ -49,7 +50,7 @@ class Authenticator:
     `always` are grants by the settings, which hold for everybody.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what recognition rests on
         self,
         recognition: Recognition,
         checks: PasswordChecks,
@@ -59,6 +60,7 @@ class Authenticator:
         is_open: bool,
         always: Sequence[Grant] = (),
         witness: Witness = NOBODY,
+        last_use: LastUse | None = None,
     ) -> None:
         self._recognition = recognition
         self._checks = checks
@@ -67,6 +69,7 @@ class Authenticator:
         self._residents = residents
         self._is_open = is_open
         self._witness = witness
+        self._last_use = last_use
         self._rights = HeldRights(recognition, residents.anonymous.principal, always)
         self._recognised = Recognised()
 
@@ -150,6 +153,8 @@ class Authenticator:
         return known
 
     async def _ready(self, known: Credential, address: str) -> Credential:
+        if self._last_use is not None:
+            self._last_use.note(known.id)
         rights = await self._rights.of(known.caller.principal, known.generation)
         return replace(known, caller=replace(known.caller, rights=rights, address=address))
 

@@ -47,6 +47,14 @@ def settle(metadata: Metadata, first_secret: Callable[[], str]) -> tuple[Residen
     return metadata.transact(make)
 
 
+def residents_of(metadata: Metadata) -> Residents:
+    """Those of a database that is prepared. Raises: RuntimeError."""
+    present = metadata.observe(_find)
+    if present is None:
+        raise RuntimeError("the database is not prepared: its accounts are missing")
+    return present
+
+
 def _find(tx: Transaction) -> Residents | None:
     anonymous, everyone, admin = (tx.accounts.find(name) for name in (ANONYMOUS, OPEN, ADMIN))
     return Residents(anonymous, everyone, admin) if anonymous and everyone and admin else None

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from registry.api.authenticate import Authenticator
+from registry.api.last_use import LastUse
 from registry.api.messages import Identity, Request
 from registry.api.password_checks import PasswordChecks
 from registry.api.services import Threads
@@ -82,9 +83,10 @@ class Gate:
         self.checks = PasswordChecks(
             self.house.metadata, self.passwords, LoginThrottle(self.house.metadata, self.login_limits)
         )
+        self.last_use = LastUse(CredentialService(self.house.metadata), pause=0)
         self.authenticator = Authenticator(
             reader, self.checks, self.house.residents, VerifiedTokens(self.tokens),
-            is_open=self.is_open, always=(PULL_BY_ANYONE,) if self.anonymous_pull else (),
+            is_open=self.is_open, always=(PULL_BY_ANYONE,) if self.anonymous_pull else (), last_use=self.last_use,
         )  # fmt: skip
         self.in_thread = Threads(1)
         self.service = TokenService(
