@@ -5,9 +5,9 @@ httpx.Client ─ InProcessTransport ──▶ httpx.ASGITransport ──▶ the 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import httpx
@@ -72,6 +72,28 @@ class Lifespan:
             raise LifespanFailed(answer.get("message", ""))
 
 
+class Asked(NamedTuple):
+    """A request as bytes know it; `target` is path and query."""
+
+    method: str
+    target: str
+    authorization: str | None = None
+    content: bytes = b""
+    content_type: str | None = None
+
+
+class Told(NamedTuple):
+    """An answer as bytes know it, its headers in their order."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """The first of this name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
 class InProcessTransport(httpx.BaseTransport):
     """Gives a synchronous client's requests to the application; the answer's body is complete.
 
@@ -85,6 +107,13 @@ class InProcessTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """An exception that leaves the application is raised here: in a server it would be a 500."""
         return self._portal.call(self._handle, request)
+
+    def ask(self, requests: Sequence[Asked]) -> list[Told]:
+        """Many requests, one after the other, without the cost of a client and of a thread's hop for each."""
+        return self._portal.call(self._ask, requests)
+
+    async def _ask(self, requests: Sequence[Asked]) -> list[Told]:
+        return [await _told(self._application, each) for each in requests]
 
     async def _handle(self, request: httpx.Request) -> httpx.Response:
         target = request.extensions.get("target")
@@ -107,6 +136,30 @@ class _Pieces(httpx.AsyncByteStream):
         if isinstance(self._stream, httpx.SyncByteStream):
             for piece in self._stream:
                 yield piece
+
+
+async def _told(application: Application, asked: Asked) -> Told:
+    path, _, query = asked.target.partition("?")
+    named = {"host": httpx.URL(URL).host, "authorization": asked.authorization, "content-type": asked.content_type}
+    named |= {"content-length": str(len(asked.content))} if asked.content else {}
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "method": asked.method,
+        "path": path, "raw_path": path.encode(), "query_string": query.encode(), "root_path": "",
+        "headers": [(key.encode(), value.encode()) for key, value in named.items() if value is not None],
+        "server": (httpx.URL(URL).host, 80), "client": ("198.51.100.7", 1), "state": {},
+    }  # fmt: skip
+    heard: list[Message] = []
+    body: list[Message] = [{"type": "http.request", "body": asked.content, "more_body": False}]
+
+    async def receive() -> Message:
+        return body.pop() if body else {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        heard.append(message)
+
+    await application(scope, receive, send)
+    headers = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in heard[0]["headers"])
+    return Told(heard[0]["status"], headers, b"".join(each.get("body", b"") for each in heard[1:]))
 
 
 def _aimed(application: Application, target: bytes) -> Application:
