@@ -105,6 +105,20 @@ def copy_database(settings: Settings, target: str, tell: Callable[[str, int], No
 
 
 @contextmanager
+def opened_facts(settings: Settings) -> Iterator[Facts]:
+    """The facts alone, of a registry as this program knows it. Raises: NoRegistry, RestoreUnfinished, Unavailable."""
+    from registry.metadata.snapshot import check_current
+
+    check_current(database(settings))
+    metadata = _open_metadata(settings)
+    try:
+        metadata.observe(refuse_unfinished)
+        yield metadata
+    finally:
+        metadata.close()
+
+
+@contextmanager
 def opened(settings: Settings) -> Iterator[tuple[Facts, ObjectStore]]:
     """Facts and bytes for work that does not serve; everything is prepared."""
     metadata = _open_metadata(settings)

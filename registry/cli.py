@@ -15,7 +15,21 @@ import click
 from registry.cli_backup import backup, restore
 from registry.cli_fsck import fsck_command
 from registry.cli_import import import_command
-from registry.cli_options import SETTINGS_EPILOG, config_option, load, prepare, refuse, saying_why, settings_options
+from registry.cli_options import (
+    SETTINGS_EPILOG,
+    config_option,
+    load,
+    prepare,
+    public_url,
+    refuse,
+    saying_why,
+    settings_options,
+)
+from registry.cli_people.grants import grant
+from registry.cli_people.groups import group
+from registry.cli_people.robots import robot
+from registry.cli_people.tokens import token
+from registry.cli_people.users import user
 from registry.config import Settings, gather, variable
 
 if TYPE_CHECKING:
@@ -28,10 +42,8 @@ def main() -> None:
     """Entrepot keeps container images and serves them to docker, podman and every other OCI client."""
 
 
-main.add_command(backup)
-main.add_command(fsck_command)
-main.add_command(import_command)
-main.add_command(restore)
+for command in (backup, fsck_command, import_command, restore, user, group, robot, token, grant):
+    main.add_command(command)
 
 
 @main.command(epilog=SETTINGS_EPILOG)
@@ -78,10 +90,7 @@ def _serving(settings: Settings) -> Serving:
 
 def greeting(settings: Settings, port: int) -> str:
     """What a start says to people, once it listens."""
-    scheme = "https" if settings.tls_cert else "http"
-    wildcard = settings.host in {"0.0.0.0", "::", ""}
-    host = "localhost" if wildcard else f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = settings.public_url or f"{scheme}://{host}:{port}"
+    url = public_url(settings, port)
     place = urlsplit(url).netloc
     image = f"{place}/library/busybox"
     lines = [

@@ -54,6 +54,16 @@ def option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def public_url(settings: Settings, port: int) -> str:
+    """How people reach a server with these settings that listens on this port."""
+    if settings.public_url:
+        return settings.public_url
+    scheme = "https" if settings.tls_cert else "http"
+    wildcard = settings.host in {"0.0.0.0", "::", ""}
+    host = "localhost" if wildcard else f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{scheme}://{host}:{port}"
+
+
 def load(file: Path | None, arguments: dict[str, object]) -> Settings:
     """The settings, or every problem with them and the end."""
     try:

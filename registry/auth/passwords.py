@@ -13,6 +13,7 @@ from passlib.exc import MissingBackendError  # type: ignore[import-untyped]  # l
 
 AT_ONCE: Final = 2
 MAX_PASSWORD: Final = 4096
+LEAST_CHOSEN: Final = 8
 BCRYPT_LIMIT: Final = 72
 
 # No vowels, so no words; nothing that a reader takes for its neighbour: 0 o, 1 i l, u v.
@@ -63,6 +64,12 @@ class Passwords:
             raise ValueError(f"a password has 1 to {MAX_PASSWORD} bytes of text")
         with self._turn:
             return str(self._context.hash(secret))
+
+    def hash_chosen(self, password: str) -> str:
+        """The same of one that a person has thought of. Raises: ValueError for fewer than 8 characters too."""
+        if len(password) < LEAST_CHOSEN:
+            raise ValueError(f"a password has at least {LEAST_CHOSEN} characters")
+        return self.hash(password)
 
     def verify(self, password: str, stored: str | None) -> Verdict:
         """Compare `password` with `stored`; None stands for an unknown account, and costs what a wrong password costs.

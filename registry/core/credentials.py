@@ -24,6 +24,10 @@ from registry.core.rights import Grant, limits_text
 MOST_OF_A_KIND: Final = 200
 """Of one principal: whoever lets them pile up is a program that should keep the one it has."""
 _LONGEST_LABEL: Final = 100
+# In an order that counts each: what was given out for another one goes with it.
+_GIVEN_OUT: Final = (
+    CredentialKind.REFRESH, CredentialKind.SESSION, CredentialKind.TOKEN, CredentialKind.EXTERNAL,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,18 @@ class CredentialService:
             tx.journal.note(Action.REVOKE_CREDENTIAL, by, target=tx.people.name_of(owner), detail=detail)
 
         self.metadata.transact(end)
+
+    def revoke_all(self, owner: int, by: Caller) -> int:
+        """Take back all that was given out, and leave the password; how many there were."""
+
+        def end(tx: Transaction) -> int:
+            ended = sum(tx.credentials.revoke_all(owner, [kind]) for kind in _GIVEN_OUT)
+            if ended:
+                target = tx.people.name_of(owner)
+                tx.journal.note(Action.REVOKE_CREDENTIAL, by, target=target, detail=f"all: {ended}")
+            return ended
+
+        return self.metadata.transact(end)
 
     def note_use(self, used: Iterable[tuple[int, datetime]]) -> None:
         """Remember when credentials were used last; gathered in memory, told now and then (design 8)."""

@@ -92,24 +92,29 @@ class GrantService:
         wanted = fit_pattern(pattern)
         return self.metadata.observe(lambda tx: tx.grants.on(known(tx, subject), wanted, denies=denies))
 
-    def remove(self, uuid: str, by: Caller, *, version: int | None = None) -> None:
-        """Raises: GrantUnknown, Changed."""
+    def concerning(self, subject: str) -> Rights:
+        """What is granted to it, to its groups and to everybody, by the settings too. Raises: PrincipalUnknown."""
+        return self.metadata.observe(lambda tx: self._concerning(tx, known(tx, subject)))
 
-        def take_back(tx: Transaction) -> None:
+    def remove(self, uuid: str, by: Caller, *, version: int | None = None) -> GivenGrant:
+        """What it was. Raises: GrantUnknown, Changed."""
+
+        def take_back(tx: Transaction) -> GivenGrant:
             given = _given(tx, uuid)
             if version is not None and version != given.version:
                 raise Changed(grant=str(given.grant))
             tx.grants.remove(uuid)
             tx.journal.note(Action.REMOVE_GRANT, by, target=given.grant.subject, detail=str(given.grant))
+            return given
 
-        self.metadata.transact(take_back)
+        return self.metadata.transact(take_back)
 
-    def remove_on(self, subject: str, pattern: str, by: Caller, *, denies: bool = False) -> None:
-        """By what it says. Raises: PrincipalUnknown, GrantUnknown, Unfit."""
+    def remove_on(self, subject: str, pattern: str, by: Caller, *, denies: bool = False) -> GivenGrant:
+        """By what it says; what it was. Raises: PrincipalUnknown, GrantUnknown, Unfit."""
         given = self.find(subject, pattern, denies=denies)
         if given is None:
             raise GrantUnknown(subject=subject, pattern=pattern)
-        self.remove(given.grant.uuid, by)
+        return self.remove(given.grant.uuid, by)
 
     def explain(self, subject: str, action: str, repository: RepositoryName) -> Explanation:
         """Why the subject may do this, or may not. Raises: PrincipalUnknown, Unfit."""
@@ -117,12 +122,15 @@ class GrantService:
 
         def look(tx: Transaction) -> Explanation:
             principal = known(tx, subject)
-            read = tx.grants.concerning(principal.id)
-            always = (PULL_BY_ANYONE,) if self.anonymous_pull else ()
-            rights = Rights((*read.grants, *always), read.is_admin)
+            rights = self._concerning(tx, principal)
             return explained(principal, rights, right, repository, is_expired=_is_expired(principal, tx))
 
         return self.metadata.observe(look)
+
+    def _concerning(self, tx: Transaction, principal: Principal) -> Rights:
+        read = tx.grants.concerning(principal.id)
+        always = (PULL_BY_ANYONE,) if self.anonymous_pull else ()
+        return Rights((*read.grants, *always), read.is_admin)
 
 
 def explained(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from registry.core.accounts import ADMIN
 from registry.core.credentials import CredentialService, Made
 from registry.core.facts import LOCAL, Action, Caller, CredentialKind, Principal, PrincipalKind
 from registry.core.nouns_of_people import ALL, FIRST
@@ -51,10 +52,11 @@ class PeopleService:
 
         return self.metadata.transact(add)
 
-    def set_password(self, name: str, password: str, by: Caller) -> None:
-        """From now on it is this one; browsers and clients that signed in by the former are signed out.
+    def set_password(self, name: str, password: str | None, by: Caller) -> None:
+        """From now on it is this one, or none; browsers and clients that signed in by the former are signed out.
 
-        Raises: PrincipalUnknown; Unfit for who has none: a robot, a group, or somebody who signs in elsewhere.
+        Raises: PrincipalUnknown; Unfit for who has none: a robot, a group, or somebody who signs in elsewhere;
+        LastAdministrator.
         """
         self.metadata.transact(lambda tx: give_password(tx, known(tx, name), password, by))
 
@@ -94,6 +96,9 @@ class PeopleService:
                 raise Changed(name=name)
             if gone.kind is PrincipalKind.ANONYMOUS:
                 raise Unfit(name=name, reason="nobody can remove everybody")
+            if gone.name == ADMIN:
+                # Whoever works at the machine itself acts in its name, and a start would miss it.
+                raise Unfit(name=name, reason="the first account stays; it can be disabled")
             _guard_administration(tx, gone, replace(gone, is_admin=False))
             tx.people.remove(gone)
             tx.journal.note(Action.REMOVE_PRINCIPAL, by, target=name)
@@ -222,13 +227,17 @@ def changed(tx: Transaction, former: Principal, wanted: Principal, by: Caller) -
     return kept
 
 
-def give_password(tx: Transaction, user: Principal, password: str, by: Caller) -> None:
-    """From now on it is this one. Raises: Unfit."""
+def give_password(tx: Transaction, user: Principal, password: str | None, by: Caller) -> None:
+    """From now on it is this one, or none. Raises: Unfit, LastAdministrator."""
     if user.kind is not PrincipalKind.USER or user.source != LOCAL:
         raise Unfit(name=user.name, reason="only a user who signs in here has a password")
-    tx.credentials.set_password(user.id, password)
+    if password is None:
+        _guard_administration(tx, user, replace(user, is_admin=False))
+        tx.credentials.revoke_all(user.id, [CredentialKind.PASSWORD])
+    else:
+        tx.credentials.set_password(user.id, password)
     tx.credentials.revoke_all(user.id, [CredentialKind.SESSION])
-    tx.journal.note(Action.CHANGE_PASSWORD, by, target=user.name)
+    tx.journal.note(Action.CHANGE_PASSWORD, by, target=user.name, detail="none" if password is None else "")
 
 
 def _guard_administration(tx: Transaction, former: Principal, wanted: Principal) -> None:

@@ -21,6 +21,7 @@ HOMES = {
         "registry.cli_fsck",
         "registry.cli_import",
         "registry.cli_options",
+        "registry.cli_people",
     },
     "cryptography": {"registry.auth"},
     "httptools": {"registry.server"},
@@ -38,8 +39,8 @@ HOMES = {
     "urllib3": {"registry.client"},
     "uvicorn": {"registry.server"},
 }
-# Needed at run time, and never imported by us: passlib's argon2id, and the event loop that uvicorn is told to use.
-NEVER_IMPORTED = {"argon2-cffi", "uvloop"}
+# Needed at run time, and never imported by us: passlib's hashes, and the event loop that uvicorn is told to use.
+NEVER_IMPORTED = {"argon2-cffi", "bcrypt", "uvloop"}
 
 
 def test_each_library_is_imported_only_at_home() -> None:

@@ -1,0 +1,48 @@
+"""What a verb says: one document for programs, or lines for people. A terminal obeys nothing that others wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import click
+
+from registry.core.fsck_report import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Either is the whole of it; `status` is how the command ends."""
+
+    document: object
+    lines: Sequence[str]
+    status: int = 0
+
+    def tell(self, *, as_json: bool) -> None:
+        """On standard output."""
+        click.echo(json.dumps(self.document, indent=2) if as_json else "\n".join(self.lines))
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Columns as wide as they must be; one line for no rows."""
+    cells = [[printable(cell) for cell in row] for row in rows]
+    if not cells:
+        return ["none"]
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (heads, *cells)
+    ]
+
+
+def pairs(facts: Mapping[str, str]) -> list[str]:
+    """A line for each fact that there is."""
+    told = {name: printable(value) for name, value in facts.items() if value}
+    width = max(map(len, told), default=0)
+    return [f"{name.ljust(width)}  {value}" for name, value in told.items()]
+
+
+def section(title: str, lines: Iterable[str]) -> list[str]:
+    """Lines below a title, after an empty one."""
+    return ["", f"{title}:", *(f"  {line}" for line in lines)]
