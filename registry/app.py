@@ -12,7 +12,7 @@ import resource
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +34,7 @@ from registry.core.ends import EndsWatch
 from registry.core.people import PeopleService
 from registry.core.ports import ObjectStore, StoreInventory, Transaction
 from registry.core.restoring import refuse_unfinished
+from registry.core.sealing import Sealer
 from registry.core.sweep import Sweeper
 from registry.core.tenure import Tenure
 from registry.server.worker import worker_index
@@ -171,9 +172,7 @@ def create_app_from_environ() -> Application:
 def work(settings: Settings, stop: threading.Event) -> None:
     """Background work without serving, until `stop`; everything is prepared."""
     with opened(settings) as (metadata, store):
-        sweeper = _sweeper(settings, metadata, store)
-        daily, ends = _daily(settings, metadata), _ends_watch(metadata)
-        background = Background((), sweeper, settings.sweep_interval, daily, ends)
+        background = _background(settings, metadata, store)
         while not stop.wait(settings.sweep_interval.total_seconds()):
             background.once()
 
@@ -182,14 +181,27 @@ def _create(settings: Settings, *, is_first: bool) -> Application:
     drivers, tidy = _open(settings)
     keeper = _key_keeper(settings, drivers.metadata)
     keeper.refresh(datetime.now(UTC))
-    does_all = is_first and settings.background
-    sweeper = _sweeper(settings, drivers.metadata, drivers.store) if does_all else None
     last_use = LastUse(CredentialService(drivers.metadata))
     refreshing = (lambda: keeper.refresh(datetime.now(UTC)), tidy, last_use.refresh)
-    daily = _daily(settings, drivers.metadata) if does_all else None
-    ends = _ends_watch(drivers.metadata) if does_all else None
-    background = Background(refreshing, sweeper, settings.sweep_interval, daily, ends)
+    if is_first and settings.background:
+        background = _background(settings, drivers.metadata, drivers.store, refreshing)
+    else:
+        background = Background(refreshing, None, settings.sweep_interval)
     return Application(settings, drivers, keeper, background, last_use)
+
+
+def _background(
+    settings: Settings, metadata: Facts, store: ObjectStore, refreshing: Sequence[Callable[[], object]] = ()
+) -> Background:
+    """All that one process in the world does at a time, and what this one does for itself."""
+    return Background(
+        refreshing,
+        _sweeper(settings, metadata, store),
+        settings.sweep_interval,
+        _daily(settings, metadata),
+        _ends_watch(metadata),
+        _sealer(settings, metadata),
+    )
 
 
 # The choice of drivers. Each is imported where it is chosen: an SQLite worker needs no PostgreSQL in its memory.
@@ -289,6 +301,10 @@ def sweep_tenure(metadata: Facts, holder: str | None = None) -> Tenure:
 def _ends_watch(metadata: Facts) -> EndsWatch:
     tenure = Tenure(metadata, "ends", str(uuid.uuid4()))
     return EndsWatch(PeopleService(metadata), tenure, residents_of(metadata).anonymous, lambda: datetime.now(UTC))
+
+
+def _sealer(settings: Settings, metadata: Facts) -> Sealer:
+    return Sealer(metadata, Tenure(metadata, "seal", str(uuid.uuid4())), settings.audit_keep)
 
 
 def _daily(settings: Settings, metadata: Facts) -> DailyFacts | None:

@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from registry.core.ends import EndsWatch
+from registry.core.sealing import Sealer
 from registry.core.sweep import Sweeper, Swept
 from registry.core.tenure import TenureLost
 from registry.oci.errors import StorageFull
@@ -43,6 +44,7 @@ class Background:
     pause: timedelta
     backup: Daily | None = None
     ends: EndsWatch | None = None
+    sealer: Sealer | None = None
 
     async def run(self, in_thread: InThread) -> None:
         """Round after round, until cancelled."""
@@ -52,7 +54,7 @@ class Background:
 
     def once(self) -> None:
         """A round; what fails is told, and tried again with the next."""
-        for work in (*self.refreshing, self.sweep, self.back_up, self.warn):
+        for work in (*self.refreshing, self.sweep, self.seal, self.back_up, self.warn):
             try:
                 work()
             except Exception:
@@ -70,6 +72,18 @@ class Background:
             return
         if swept != _NOTHING:
             _log.info("swept", sessions=swept.sessions, objects=swept.objects)
+
+    def seal(self) -> None:
+        """Chain what happened, and forget what is old; one round."""
+        if self.sealer is None:
+            return
+        try:
+            sealed = self.sealer.run()
+        except TenureLost:
+            _log.warning("the sealing was too slow and is somebody else's now")
+            return
+        if sealed.removed:
+            _log.info("removed old events", events=sealed.removed)
 
     def back_up(self) -> None:
         """The facts, once a day, where nobody else does it by then."""

@@ -215,6 +215,9 @@ class Settings:
     backup_keep: int = _setting(
         INTEGER, "7", "daily copies of an SQLite database that `data` keeps; 0 makes none", least="0", most="3650"
     )
+    audit_keep: timedelta = _setting(
+        DURATION, "365d", "how long events of the audit log are kept once they are sealed; 0s keeps them for ever"
+    )
     header_timeout: timedelta = _setting(
         DURATION, "30s", "how long a client may take to send the head of a request", least="1s"
     )

@@ -29,6 +29,7 @@ from registry.core.nouns import (
     Uploads,
     Usage,
 )
+from registry.core.nouns_of_audit import Events, Seals
 from registry.core.nouns_of_people import Credentials, Grants, People, Throttles
 from registry.core.rights import ALL_VISIBLE, Rights, Visible
 from registry.oci.digest import Digest
@@ -83,6 +84,10 @@ class Transaction(Protocol):
     def tags(self) -> Tags: ...
     @property
     def journal(self) -> Journal: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def seals(self) -> Seals: ...
     @property
     def leases(self) -> Leases: ...
     @property

@@ -8,6 +8,7 @@ from datetime import datetime
 from registry.metadata.accounts import Accounts
 from registry.metadata.blobs import Blobs
 from registry.metadata.credentials import Credentials
+from registry.metadata.events import Events
 from registry.metadata.grants import Grants
 from registry.metadata.instants import from_micros
 from registry.metadata.inventory import Inventory
@@ -20,6 +21,7 @@ from registry.metadata.objects import Objects
 from registry.metadata.people import People
 from registry.metadata.remedies import Remedies
 from registry.metadata.repositories import Repositories
+from registry.metadata.seals import Seals
 from registry.metadata.settings import Settings
 from registry.metadata.statements import Runs
 from registry.metadata.tags import Tags
@@ -36,6 +38,7 @@ class SqlTransaction:
         self.accounts = Accounts(moment)
         self.blobs = Blobs(moment)
         self.credentials = Credentials(moment)
+        self.events = Events(moment)
         self.grants = Grants(moment)
         self.inventory = Inventory(moment)
         self.journal = Journal(moment)
@@ -46,6 +49,7 @@ class SqlTransaction:
         self.people = People(moment)
         self.remedies = Remedies(moment)
         self.repositories = Repositories(moment)
+        self.seals = Seals(moment)
         self.settings = Settings(moment)
         self.tags = Tags(moment)
         self.throttles = Throttles(moment)
