@@ -69,6 +69,7 @@ def serve(file: Path | None, **arguments: object) -> None:
 
 def _serving(settings: Settings) -> Serving:
     """The settings that are the transport's."""
+    from registry.server.forwarded import Proxies
     from registry.server.limits import Limits
     from registry.server.worker import Serving
 
@@ -84,6 +85,7 @@ def _serving(settings: Settings) -> Serving:
         tls_key=settings.tls_key,
         access_log=settings.access_log,
         limits=limits,
+        proxies=Proxies(settings.trusted_proxies),
         drain=settings.drain_timeout,
     )
 

@@ -22,12 +22,14 @@ from registry.kinds import (
     DATABASE,
     DURATION,
     INTEGER,
+    NETWORKS,
     ORIGIN,
     PATH,
     SIZE,
     TEXT,
     WORKERS,
     Kind,
+    Network,
     choice,
     optional,
 )
@@ -158,6 +160,9 @@ class Settings:
     tls_key: Path | None = _setting(optional(PATH), "", "private key of `tls_cert` in PEM")
     public_url: str | None = _setting(
         optional(ORIGIN), "", "how clients reach this server when a proxy stands in front of it"
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        NETWORKS, "", "proxies whose word is taken for where a request comes from: addresses and networks, after commas"
     )
     service: str = _setting(TEXT, "entrepot", "the name under which tokens are issued and accepted")
     open: bool = _setting(BOOLEAN, "false", "serve without any authentication, on loopback addresses only")

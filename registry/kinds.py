@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 T = TypeVar("T")
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,10 @@ def _database(value: object) -> str:
     return text
 
 
+def _networks(value: object) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(each.strip()) for each in _text(value).split(",") if each.strip())
+
+
 def cores() -> int:
     """The processors that this process may run on."""
     return len(os.sched_getaffinity(0))
@@ -145,4 +151,5 @@ DURATION = Kind("duration", _duration, _show_duration)
 PATH = Kind("path", _path)
 ORIGIN = Kind("URL", _origin)
 DATABASE = Kind("URL", _database)
+NETWORKS = Kind("networks", _networks, lambda value: ",".join(map(str, value)))
 WORKERS = Kind("number", lambda value: _integer(value) or cores(), bare=True)

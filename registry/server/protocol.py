@@ -29,6 +29,7 @@ from uvicorn.server import ServerState
 
 from registry.server.access_log import AccessLog, Entry
 from registry.server.cycle import Cycle
+from registry.server.forwarded import Proxies
 from registry.server.framing import Refusal
 from registry.server.gather import RequestBody
 from registry.server.limits import Limits
@@ -46,9 +47,10 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _logger = logging.getLogger(__name__)
 
 
-def protocol(limits: Limits, log: AccessLog | None) -> type[HttpProtocol]:
+def protocol(limits: Limits, log: AccessLog | None, proxies: Proxies | None = None) -> type[HttpProtocol]:
     """What uvicorn takes for `http=`."""
-    return type("ConfiguredHttpProtocol", (HttpProtocol,), {"limits": limits, "log": log, "kept": Repeats()})
+    own = {"limits": limits, "log": log, "kept": Repeats(), "proxies": proxies or Proxies()}
+    return type("ConfiguredHttpProtocol", (HttpProtocol,), own)
 
 
 class HttpProtocol(Reading):
@@ -78,6 +80,8 @@ class HttpProtocol(Reading):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
+        if self.client is not None and self.proxies.trust(self.client[0]):
+            self.proxy = self.client[0]
         self.outlet = Outlet(transport, self.flow, self.end, secure=is_ssl(transport))
         self.watch = watch_of(self.server_state, self.limits.tick)
         self.watch.add(self)
@@ -325,7 +329,8 @@ class HttpProtocol(Reading):
         """`scope` is empty for a request that never became one, and `began` None for one that no application saw."""
         if self.log is None:
             return
-        remote = None if self.client is None else f"{self.client[0]}:{self.client[1]}"
+        client = scope.get("client", self.client) if self.proxy else self.client
+        remote = None if client is None else f"{client[0]}:{client[1]}" if client[1] else client[0]
         took = time.perf_counter() - began if began is not None else 0
         told: Mapping[str, object] = scope["state"].get("access", _NOTHING) if scope else _NOTHING
         fields = {**told, **more} if more else told
@@ -334,4 +339,4 @@ class HttpProtocol(Reading):
 
 def _told(scope: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the access log tells of a request, without its headers, in which there are secrets."""
-    return {name: scope[name] for name in ("method", "path", "state") if name in scope}
+    return {name: scope[name] for name in ("client", "method", "path", "state") if name in scope}

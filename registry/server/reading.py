@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from registry.server.cycle import Cycle
+from registry.server.forwarded import Proxies
 from registry.server.framing import HEAD_TOO_LARGE, Refusal, framing
 from registry.server.gather import RequestBody
 from registry.server.limits import Limits
@@ -31,9 +32,11 @@ class Reading(HttpToolsProtocol):
 
     `deaf`: what arrives is not parsed any more, because the last request of the connection has been read or refused.
     `between`: nothing of the next request has arrived. `prompt`: how many more may be answered while this is parsed.
+    `proxy`: who is at the other end, if that is one whose word is taken for where requests come from.
     """
 
     limits: ClassVar[Limits] = Limits()
+    proxies: ClassVar[Proxies] = Proxies()
     outlet: Outlet
 
     def __init__(
@@ -57,6 +60,7 @@ class Reading(HttpToolsProtocol):
         self.prompt = 0
         self.asked_again = False
         self.repeatable: Repeat | None = None
+        self.proxy = ""
 
     # What the other half does
 
@@ -110,11 +114,13 @@ class Reading(HttpToolsProtocol):
         self.received += len(data)
         begun, events = self.begun, self._events
         short = self.between and len(data) <= LONGEST_HEAD
-        if short and self.repeats(data):
+        # What a proxy says of its client is part of the request, and only of a proxy's.
+        asked = self.proxy.encode() + data if self.proxy else data
+        if short and self.repeats(asked):
             self.in_head = False
             self.begun += 1
             return
-        self.asked_again = short and self.was_heard(data)
+        self.asked_again = short and self.was_heard(asked)
         self.prompt = _AT_ONCE
         self.repeatable = None
         try:
@@ -128,12 +134,12 @@ class Reading(HttpToolsProtocol):
             if self._barren > self.limits.head:
                 self._bound()
             if self.asked_again:
-                self._remember(data, begun)
+                self._remember(asked, begun)
 
-    def _remember(self, data: bytes, begun: int) -> None:
-        """Keep the answer, if `data` were one request and no byte of another."""
+    def _remember(self, asked: bytes, begun: int) -> None:
+        """Keep the answer, if these bytes were one request and no byte of another."""
         if self.repeatable is not None and self.between and self.begun == begun + 1:
-            self.keep(data, self.repeatable)
+            self.keep(asked, self.repeatable)
 
     def _stumble(self, error: httptools.HttpParserError) -> None:
         if self.deaf:
@@ -233,6 +239,15 @@ class Reading(HttpToolsProtocol):
         self.scope["path"] = self.root_path + (urllib.parse.unquote(path) if "%" in path else path)
         self.scope["raw_path"] = self.root_path.encode("ascii") + target.path
         self.scope["query_string"] = target.query or b""
+        if self.proxy:
+            self._look_behind()
+
+    def _look_behind(self) -> None:
+        """The client is who the proxy says, without a port."""
+        origin = self.proxies.origin(self.proxy, self.headers)
+        self.scope["client"] = origin.address, 0
+        if origin.scheme is not None:
+            self.scope["scheme"] = origin.scheme
 
     def _cycle(self, inlet: RequestBody, app: ASGI3Application, *, keep_alive: bool) -> Cycle:
         self.scope["extensions"] = {"http.response.zerocopysend": {}, "entrepot.gather": {"receive": inlet.gather}}

@@ -19,6 +19,7 @@ from typing import Literal
 import uvicorn
 
 from registry.server.access_log import AccessLog
+from registry.server.forwarded import Proxies
 from registry.server.limits import Limits
 from registry.server.protocol import HttpProtocol, protocol
 
@@ -42,6 +43,7 @@ class Serving:
     tls_key: Path | None = None
     access_log: bool = False
     limits: Limits = field(default_factory=Limits)
+    proxies: Proxies = field(default_factory=Proxies)
     drain: timedelta = timedelta(seconds=20)
     """How long requests under way may take when the server is told to stop; then bodies still coming are cut off."""
     backlog: int = 2048
@@ -75,7 +77,7 @@ class _Server(uvicorn.Server):
                 serving.app,
                 factory=True,
                 loop=serving.loop,
-                http=protocol(serving.limits, log),
+                http=protocol(serving.limits, log, serving.proxies),
                 ws="none",
                 lifespan=serving.lifespan,
                 log_config=None,

@@ -271,6 +271,19 @@ def test_a_size_that_is_shown_parses_back(size: int) -> None:
     assert kinds.SIZE.parse(kinds.SIZE.show(size)) == size
 
 
+def test_networks_are_addresses_and_networks_after_commas() -> None:
+    networks = kinds.NETWORKS.parse("127.0.0.1, 10.0.0.0/8,2001:db8::/32,")
+    assert [str(each) for each in networks] == ["127.0.0.1/32", "10.0.0.0/8", "2001:db8::/32"]
+    assert kinds.NETWORKS.parse(kinds.NETWORKS.show(networks)) == networks
+    assert kinds.NETWORKS.parse("") == ()
+
+
+@pytest.mark.parametrize("text", ["localhost", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0-10.0.0.9", "*"])
+def test_what_is_no_network_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"does not appear|has host bits"):
+        kinds.NETWORKS.parse(text)
+
+
 def test_a_worker_gets_the_very_same_settings(toml: Path) -> None:
     toml.write_text("port = 5001\nadmin_password = 'much too secret'\n")
     settings = Settings.load(

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import uvicorn
 
 from registry.server.access_log import AccessLog
+from registry.server.forwarded import Proxies
 from registry.server.limits import Limits
 from registry.server.protocol import HttpProtocol, protocol
 from registry.server.sockets import listen
@@ -82,9 +83,10 @@ class Server(uvicorn.Server):
         *,
         limits: Limits,
         log: AccessLog | None = None,
+        proxies: Proxies | None = None,
         tls: tuple[Path, Path] | None = None,
     ) -> None:
-        self.protocol: type[HttpProtocol] = protocol(limits, log)
+        self.protocol: type[HttpProtocol] = protocol(limits, log, proxies)
         cert, key = tls or (None, None)
         super().__init__(
             uvicorn.Config(
@@ -127,8 +129,10 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         self._up.set()
 
-    def connect(self, *, receive_buffer: int | None = None) -> Wire:
+    def connect(self, source: str = "", *, receive_buffer: int | None = None) -> Wire:
+        """From this address of the machine's own."""
         sock = socket.socket()
+        sock.bind((source, 0))
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.connect(self.address)
