@@ -11,14 +11,16 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tests.bench.cases import Case, cases_of, chosen
 from tests.bench.material import Material, Sizes
 from tests.bench.measure import DISTURBED, Pace, take_turns
+from tests.bench.people import our_callers, peer_with_passwords
 from tests.bench.processes import file_system, listeners, peak_memory, tree
 from tests.bench.report import Memory, Run, as_json, as_text
-from tests.bench.scenes import FOLDER, REDIRECT, S3, NoScene, ground
+from tests.bench.scenes import FOLDER, PEOPLE, REDIRECT, S3, Ground, NoScene, ground
 from tests.bench.servers import PEER, NotServing, our_registry, peer_registry
 from tests.bench.target import OURS, Target, WrongAnswer
 
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _scenes(options: argparse.Namespace) -> dict[str, tuple[Case, ...]]:
     """The scenes with their chosen cases, but for those that have none. Raises: ValueError."""
-    wanted = options.scene or [FOLDER, S3, REDIRECT]
+    wanted = options.scene or [FOLDER, PEOPLE, S3, REDIRECT]
     every = {scene: cases_of(scene, options.connections) for scene in wanted}
     picked = set(chosen([case for cases in every.values() for case in cases], options.only))
     left = {scene: tuple(case for case in cases if case in picked) for scene, cases in every.items()}
@@ -66,11 +68,7 @@ def _measured(options: argparse.Namespace, scene: str, cases: Iterable[Case]) ->
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="entrepot-bench-", dir=options.folder)))
         ready = stack.enter_context(ground(scene, folder))
-        ours = options.ours or stack.enter_context(our_registry(folder / "ours", options.workers, ready))
-        commands = options.peer_command or ([] if options.peer or options.alone else _usual_peer())
-        peers = [peer_registry(command, folder / f"peer-{number}", ready) for number, command in enumerate(commands)]
-        started = [stack.enter_context(peer) for peer in peers]
-        targets = _distinct([ours, *started, *options.peer])
+        targets = _distinct(_targets(options, scene, folder, ready, stack))
         material = Material(Sizes.rehearsal() if options.rehearse else Sizes())
         pace = Pace(options.rounds, options.seconds, options.attempts)
         turns = [take_turns(case, targets, material, pace, _tell) for case in cases]
@@ -78,6 +76,22 @@ def _measured(options: argparse.Namespace, scene: str, cases: Iterable[Case]) ->
         described = [f"scene: {scene}. {ready.described}".rstrip(". ")]
         settings = (*described, *map(_described, targets), *_conditions(options, folder))
         return Run(settings, tuple(turns), tuple(told for told in memory if told.peaks))
+
+
+def _targets(
+    options: argparse.Namespace, scene: str, folder: Path, ready: Ground, stack: ExitStack
+) -> Iterable[Target]:
+    """Ours first."""
+    commands = options.peer_command or ([] if options.peer or options.alone else _usual_peer())
+    if scene == PEOPLE:
+        yield from stack.enter_context(our_callers(folder / "ours", options.workers))
+        peer = peer_with_passwords
+    else:
+        yield options.ours or stack.enter_context(our_registry(folder / "ours", options.workers, ready))
+        peer = partial(peer_registry, ground=ready)
+    for number, command in enumerate(commands):
+        yield stack.enter_context(peer(command, folder / f"peer-{number}"))
+    yield from options.peer
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,8 +119,9 @@ def _parser() -> argparse.ArgumentParser:
         "--scene",
         action="extend",
         nargs="+",
-        choices=[FOLDER, S3, REDIRECT],
-        help="what registries that are started stand on: a folder, PostgreSQL and S3, the same with redirects (all)",
+        choices=[FOLDER, PEOPLE, S3, REDIRECT],
+        help="what registries stand on: a folder, the same asked with credentials, PostgreSQL and S3, the same with "
+        "redirects (all)",
     )
     parser.add_argument("--alone", action="store_true", help="start no peer that is not named")
     parser.add_argument("--list", action="store_true", help="print the cases and leave")

@@ -9,10 +9,11 @@ from tests.bench.checks import same_bytes, same_facts, same_ranges
 from tests.bench.committing import Committing
 from tests.bench.flows import Flow, Ranges, Same
 from tests.bench.material import MANIFEST_TYPE, SMALL, Material
+from tests.bench.people import LOGINS, Pulling, PullingMeanwhile, differing, same
 from tests.bench.pulling import Asking, Downloading, PagingTags
 from tests.bench.pushing import Pushing, PushingSmallBlobs, PuttingManifests
 from tests.bench.redirecting import Redirected
-from tests.bench.scenes import FOLDER, REDIRECT
+from tests.bench.scenes import FOLDER, PEOPLE, REDIRECT
 from tests.bench.seed import hold_blob, hold_manifest
 from tests.bench.target import Target
 from tests.bench.transfers import push_monolithic, push_streamed
@@ -21,6 +22,8 @@ from tests.bench.work import REPOSITORY, Work
 ACCEPT = {"Accept": MANIFEST_TYPE}
 IMAGE = "bench/image"
 TAG = "latest"
+_COSTS = 1 / 1.3
+"""What is left of the rate at least, once callers are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ def cases_of(scene: str, connections: Sequence[int]) -> tuple[Case, ...]:
     """Those of one scene."""
     if scene == REDIRECT:
         return redirect_cases()
+    if scene == PEOPLE:
+        return people_cases(connections)
     return folder_cases(connections) if scene == FOLDER else s3_cases(connections)
 
 
@@ -81,6 +86,17 @@ def s3_cases(connections: Sequence[int]) -> tuple[Case, ...]:
         Case("manifest-put", f"PUT manifest, new tag, {some} connections", 1, PuttingManifests(some)),
         Case("commit-small", "commit of 256 MiB sent by PATCH", 1, Committing(1)),
         Case("commit-large", "commit of 5 GiB sent by PATCH", 1, Committing(20), most_rounds=1),
+    )
+
+
+def people_cases(connections: Sequence[int]) -> tuple[Case, ...]:
+    """By a bearer token, beside the same without any, by password, and the peer by password."""
+    some = connections[0]
+    title = "GET manifest, {}, {} connections".format
+    return (
+        Case("authorised-same", title("the same request", some), _COSTS, Pulling(same, some)),
+        Case("authorised-differing", title("each another", some), _COSTS, Pulling(differing, some)),
+        Case("logins", f"paced GET manifest, ours beside {LOGINS} logins a second", 1 / 3, PullingMeanwhile(some)),
     )
 
 

@@ -79,6 +79,28 @@ class Ranges:
 
 
 @dataclass(frozen=True, slots=True)
+class Differing:
+    """GET of one thing by requests of which no two are the same: each carries a number that nobody asks about."""
+
+    path: str
+    length: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "GET"
+    status: int = 200
+
+    def lua(self) -> str:
+        return _lua_headers(self.headers) + (
+            f"local number, path = math.random(0, 1000000000) * 1000, {json.dumps(self.path)}\n"
+            'request = function()\n  number = number + 1\n  return wrk.format("GET", path .. "?n=" .. number)\nend\n'
+        )
+
+    def requests(self, target: Target) -> Iterator[bytes]:
+        first = random.randrange(10**9) * 1000  # noqa: S311 - any numbers will do
+        for number in count(first):
+            yield target.render("GET", f"{self.path}?n={number}", self.headers)
+
+
+@dataclass(frozen=True, slots=True)
 class NewTags:
     """PUT of manifests that differ in the number between `before` and `after`, each under a new tag ending in it."""
 

@@ -2,6 +2,7 @@
 
 scene       ours                                     the peer
 folder      SQLite and a folder                      its filesystem driver
+people      the same, asked with credentials         the same, with an htpasswd file (`people`)
 s3          PostgreSQL and S3, blobs passed through  its s3 driver, redirects disabled
 redirect    the same, blobs by redirect              the same, redirecting
 
@@ -20,7 +21,7 @@ from typing import Final
 from tests.support.postgres import postgres_server
 from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, find_program
 
-FOLDER, S3, REDIRECT = "folder", "s3", "redirect"
+FOLDER, PEOPLE, S3, REDIRECT = "folder", "people", "s3", "redirect"
 REGION: Final = "us-east-1"
 PEER_FOLDER: Final = "filesystem: {{rootdirectory: {data}}}"
 
@@ -43,7 +44,7 @@ BARE: Final = Ground({}, lambda: PEER_FOLDER)
 
 def ground(scene: str, folder: Path) -> AbstractContextManager[Ground]:
     """What the scene needs, started, and ended with the context. Raises: NoScene."""
-    return _folder() if scene == FOLDER else _s3(folder, redirects=scene == REDIRECT)
+    return _folder() if scene in {FOLDER, PEOPLE} else _s3(folder, redirects=scene == REDIRECT)
 
 
 @contextmanager

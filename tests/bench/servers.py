@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from tests.bench.target import OURS, Target
 HOST = "127.0.0.1"
 CONNECTIONS_TRIED = 16
 START_WITHIN = STOP_WITHIN = 30.0  # seconds
-COMMAND = ("-m", "registry", "serve", "--open", "--host", HOST, "--port", "{port}", "--data", "{data}")
+CLOSED = (sys.executable, "-m", "registry", "serve", "--host", HOST, "--port", "{port}", "--data", "{data}")
+COMMAND = (*CLOSED, "--open")
 OUR_SETTINGS: Mapping[str, str] = {"REGISTRY_ACCESS_LOG": "false"}
 PEER = "docker-registry serve {config}"
 # As the peer's own documentation configures it, without its access log and its sweep of old uploads.
@@ -42,11 +44,22 @@ class NotServing(Exception):
     """A registry did not come up; its log is in the message."""
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A registry to be started: words and `configured` with `{port}`, `{data}` and `{config}` in them."""
+
+    label: str
+    words: Sequence[str]
+    settings: Mapping[str, str]
+    configured: str = ""
+    authorization: str | None = None
+
+
 @contextmanager
 def our_registry(folder: Path, workers: int | None, ground: Ground = BARE) -> Iterator[Target]:
     """This tree's, open to everyone; with as many workers as it takes by itself, if none are named."""
-    words = (sys.executable, *COMMAND, *(("--workers", str(workers)) if workers else ()))
-    with _running(OURS, words, {**OUR_SETTINGS, **ground.ours}, folder, "") as target:
+    words = (*COMMAND, *(("--workers", str(workers)) if workers else ()))
+    with running(Served(OURS, words, {**OUR_SETTINGS, **ground.ours}), folder) as target:
         yield target
 
 
@@ -55,17 +68,18 @@ def peer_registry(command: str, folder: Path, ground: Ground = BARE) -> Iterator
     """Another one, from a command with `{port}`, `{data}` and `{config}` (one for the distribution registry) in it."""
     words = shlex.split(command)
     label = Path(words[0]).name
-    with _running(label, words, PEER_SETTINGS, folder, PEER_CONFIGURATION.replace("STORAGE", ground.peer())) as target:
+    served = Served(label, words, PEER_SETTINGS, PEER_CONFIGURATION.replace("STORAGE", ground.peer()))
+    with running(served, folder) as target:
         yield target
 
 
 @contextmanager
-def _running(
-    label: str, words: Sequence[str], settings: Mapping[str, str], folder: Path, configured: str
-) -> Iterator[Target]:
+def running(served: Served, folder: Path) -> Iterator[Target]:
+    """Started in this folder, and stopped in the end. Raises: NotServing."""
+    words, settings = served.words, served.settings
     port, data, configuration = _free_port(), folder / "data", folder / "config.yml"
     data.mkdir(parents=True)
-    configuration.write_text(configured.format(data=data, port=port))
+    configuration.write_text(served.configured.format(data=data, port=port))
     places = {"{port}": str(port), "{data}": str(data), "{config}": str(configuration)}
     # Both read these from the environment, and what the caller has there was meant for neither.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("REGISTRY_", "AWS_"))}
@@ -77,7 +91,9 @@ def _running(
         described = " ".join(
             [Path(words[0]).name, *words[1:], *(f"{name}={value}" for name, value in settings.items() if _told(name))]
         )
-        target = Target(label, HOST, port, processes=(process.pid,), storage=data, described=described)
+        target = Target(
+            served.label, HOST, port, served.authorization, (process.pid,), storage=data, described=described
+        )
         _wait(target, process, folder / "log")
         yield target
     finally:
@@ -86,9 +102,8 @@ def _running(
 
 def _told(setting: str) -> bool:
     """Where things lie on this machine is nobody's concern, and is different each time."""
-    return not setting.startswith(("REGISTRY_S3_", "REGISTRY_DATABASE", "REGISTRY_KEY_FILE")) or setting.endswith(
-        "_REDIRECT"
-    )
+    hidden = ("REGISTRY_S3_", "REGISTRY_DATABASE", "REGISTRY_KEY_FILE", "REGISTRY_ADMIN_PASSWORD")
+    return not setting.startswith(hidden) or setting.endswith("_REDIRECT")
 
 
 def _filled(word: str, places: dict[str, str]) -> str:

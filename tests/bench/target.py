@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,7 +20,10 @@ class WrongAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a registry listens, which processes are it, and, if we started it, its data folder and how."""
+    """Where a registry listens, which processes are it, and, if we started it, its data folder and how.
+
+    `author` is the authorization of who may push there, where `authorization` may not.
+    """
 
     label: str
     host: str
@@ -29,6 +32,7 @@ class Target:
     processes: tuple[int, ...] = ()
     storage: Path | None = None
     described: str = ""
+    author: str | None = None
 
     @classmethod
     def parse(cls, url: str) -> Target:
@@ -40,6 +44,10 @@ class Target:
         credential = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
         basic = "Basic " + base64.b64encode(credential.encode()).decode() if credential else None
         return cls(f"{parts.hostname}:{port}", parts.hostname, port, basic)
+
+    def as_author(self) -> Target:
+        """The same, asked by who may push."""
+        return replace(self, authorization=self.author or self.authorization)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -10,7 +10,12 @@ from tests.support.server import PROJECT
 from tests.system.require import require_programs
 
 PUSHING = ("blob-get-medium", "push-streamed-1", "manifest-put")
-SOME = {"folder": (*PUSHING, "tag-page"), "s3": (*PUSHING, "commit-small", "commit-large"), "redirect": ("blob",)}
+SOME = {
+    "folder": (*PUSHING, "tag-page"),
+    "people": ("authorised", "logins"),
+    "s3": (*PUSHING, "commit-small", "commit-large"),
+    "redirect": ("blob",),
+}
 
 
 @pytest.mark.parametrize("scene", SOME)
