@@ -36,7 +36,7 @@ class PasswordChecks:
         self._passwords = passwords
         self._throttle = throttle
         # Threads of their own: a flood of wrong passwords must not stand in the way of pushes.
-        self._hashing = Threads(AT_ONCE)
+        self._hashing = Threads(AT_ONCE, yielding=True)
         self._under_way: dict[tuple[int, int, str, Attempt], asyncio.Task[bool]] = {}
         self._waiting = 0
         # Until when a bucket is full: what is refused costs no thread, so a flood of it takes none from others.

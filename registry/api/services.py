@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from registry.api.bodies import Memory
 from registry.core.access import Access
@@ -16,13 +18,15 @@ from registry.core.ports import ObjectStore, Reader, Transaction
 from registry.core.uploads import UploadService
 
 T = TypeVar("T")
+_POLITE: Final = 10
 
 
 class Threads:
     """A bounded pool. Each use costs a hop of 150 µs: once per operation, and once per gathered piece of a body."""
 
-    def __init__(self, most: int) -> None:
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="registry")
+    def __init__(self, most: int, *, yielding: bool = False) -> None:
+        """Those that are `yielding` give way to everything else that wants a processor, the event loop above all."""
+        self._pool = ThreadPoolExecutor(most, "registry", initializer=_give_way if yielding else None)
 
     async def __call__(self, work: Callable[..., T], /, *arguments: object) -> T:
         """Run `work` in a thread; what it raises is raised here."""
@@ -39,6 +43,11 @@ class Threads:
     def close(self) -> None:
         """Wait for what is running; what has not begun is not begun."""
         self._pool.shutdown(cancel_futures=True)
+
+
+def _give_way() -> None:
+    # Linux has a priority for each thread, by its id.
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _POLITE)
 
 
 class Writer(Protocol):

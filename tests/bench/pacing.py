@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
+from http.client import HTTPResponse
 
 from tests.bench.children import Ready, in_children
 from tests.bench.flows import Flow
 from tests.bench.load import Sample
-from tests.bench.target import Target, answer_on
+from tests.bench.target import PATIENCE, Answer, Target
 
 EACH_SECOND = 25
 """Requests of one connection."""
@@ -26,14 +28,17 @@ def paced(target: Target, flow: Flow, connections: int, seconds: int) -> Sample:
 
 
 def _timed(target: Target, flow: Flow, seconds: int, ready: Ready) -> Iterator[float]:
-    connection, requests = target.connect(), flow.requests(target)
-    connection.connect()
+    requests = flow.requests(target)
+    line = socket.create_connection((target.host, target.port), PATIENCE)
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     ready()
     began = time.monotonic()
     for number in range(seconds * EACH_SECOND):
         time.sleep(max(0.0, began + number / EACH_SECOND - time.monotonic()))
         asked = time.perf_counter()
-        _, path, _ = next(requests).split(b" ", 2)
-        connection.request(flow.method, path.decode(), headers=target.headers)
-        answer_on(connection).expect(flow.status, f"{target.label}: {flow.method} {flow.path}")
+        line.sendall(next(requests))
+        response = HTTPResponse(line, method=flow.method)
+        response.begin()
+        Answer(response.status, b"", response.read()).expect(flow.status, f"{target.label}: {flow.path}")
         yield time.perf_counter() - asked
+    line.close()

@@ -41,8 +41,8 @@ _OURS: Final[Mapping[str, str]] = {
     "REGISTRY_ANONYMOUS_PULL": "true",
     "REGISTRY_TOKEN_LIFETIME": "1d",
     # Everybody here comes from one address, and most fail.
-    "REGISTRY_LOGIN_ATTEMPTS": "1000000",
-    "REGISTRY_LOGIN_ATTEMPTS_SOURCE": "1000000",
+    "REGISTRY_LOGIN_ATTEMPTS": "10000",
+    "REGISTRY_LOGIN_ATTEMPTS_SOURCE": "100000",
 }
 _PEER_AUTH: Final = "auth: {{{{htpasswd: {{{{realm: bench, path: {path}}}}}}}}}\n"
 
@@ -64,7 +64,7 @@ def peer_with_passwords(command: str, folder: Path) -> Iterator[Target]:
     passwords = folder / "htpasswd"
     passwords.write_bytes(NAME.encode() + b":" + bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(COST)) + b"\n")
     words = shlex.split(command)
-    configured = PEER_CONFIGURATION.replace("STORAGE", BARE.peer()) + _PEER_AUTH.format(path=passwords).format()
+    configured = PEER_CONFIGURATION.replace("STORAGE", BARE.peer()) + _PEER_AUTH.format(path=passwords)
     served = Served(Path(words[0]).name, words, PEER_SETTINGS, configured, authorization=basic(NAME, PASSWORD))
     with running(served, folder) as target:
         yield target

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from base64 import b64encode
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
 
 from registry.api.authenticate import BadCredentials, BadToken, Challenges
 from registry.api.messages import Identity
+from registry.api.services import Threads
 from registry.auth.passwords import Verdict
 from registry.auth.scopes import Scope
 from registry.auth.tokens import Claims
@@ -222,3 +226,16 @@ def test_one_login_that_comes_many_times_at_once_is_verified_once(gate: Gate) ->
 
     assert {each.caller.name for each in asyncio.run(many())} == {"admin"}
     assert gate.passwords.verified == 1
+
+
+def test_threads_that_yield_give_way_to_everything_else() -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    with closing(Threads(1)) as usual, closing(Threads(1, yielding=True)) as yielding:
+
+        async def asked() -> tuple[int, int]:
+            return await usual(priority), await yielding(priority)
+
+        ours, polite = asyncio.run(asked())
+    assert ours == priority() < polite
