@@ -37,6 +37,7 @@ from registry.core.restoring import refuse_unfinished
 from registry.core.sealing import Sealer
 from registry.core.sweep import Sweeper
 from registry.core.tenure import Tenure
+from registry.entrance import sources_of
 from registry.server.worker import worker_index
 from registry.storage.durable import make_folder
 from registry.storage.filesystem import FilesystemStore
@@ -66,8 +67,9 @@ def migrate(settings: Settings) -> str:
 def prepare(settings: Settings) -> Prepared:
     """All that a first start makes and every start checks.
 
-    Raises: SchemaUnknown, LayoutInvalid, InstanceMismatch, RestoreUnfinished, Unavailable.
+    Raises: SourcesError, SchemaUnknown, LayoutInvalid, InstanceMismatch, RestoreUnfinished, Unavailable.
     """
+    sources_of(settings)
     migrate(settings)
     metadata = _open_metadata(settings)
     try:

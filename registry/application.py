@@ -7,7 +7,6 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Final, Protocol
 
 from starlette.applications import Starlette
@@ -26,6 +25,7 @@ from registry.api.password_checks import PasswordChecks
 from registry.api.recorder import Recorder
 from registry.api.services import Services, Threads, Writer
 from registry.api.tokens import TokenService
+from registry.auth.browser_keys import BrowserKeys
 from registry.auth.keeper import KeyKeeper
 from registry.auth.passwords import Passwords
 from registry.auth.tokens import Tokens, VerifiedTokens
@@ -39,10 +39,10 @@ from registry.core.logins import LoginLimits, LoginThrottle
 from registry.core.manifests import ManifestService
 from registry.core.ports import Metadata, ObjectStore, Reader, Recognition
 from registry.core.uploads import UploadService
+from registry.entrance import Entrance, sources_of
 from registry.oci.errors import RegistryError
 from registry.storage.hashing import hashes
 from registry.storage.layout import new_key
-from registry.web import page
 
 _LOOKUPS: Final = ("GET", "HEAD")
 
@@ -109,7 +109,11 @@ class Application:
             settings.refresh_lifetime,
             self._witness,
         )
-        self._rest = self._starlette(settings, token_service)
+        self._entrance = Entrance(
+            settings, sources_of(settings), authenticator, drivers.metadata, BrowserKeys.of(keeper.key_file),
+            residents.anonymous, self._witness, self._in_thread,
+        )  # fmt: skip
+        self._rest = self._starlette(token_service)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The hot path first, ahead of every framework."""
@@ -126,7 +130,7 @@ class Application:
             return self._distribution.at_once(scope, asked_again=asked_again)
         return self
 
-    def _starlette(self, settings: Settings, tokens: TokenService) -> Starlette:
+    def _starlette(self, tokens: TokenService) -> Starlette:
         async def health(_: Request) -> JSONResponse:
             # By the pull path's own connection: what answers here can serve.
             await self._drivers.reader.credential(0)
@@ -135,7 +139,7 @@ class Application:
         routes = [
             Route("/healthz", health),
             *tokens.routes(),
-            *page.routes(settings.public_url, version("entrepot")),
+            *self._entrance.routes(),
         ]
         return Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={RegistryError: refuse})
 
@@ -147,6 +151,7 @@ class Application:
         finally:
             background.cancel()
             await asyncio.gather(background, return_exceptions=True)
+            self._entrance.close()
             self._authenticator.close()
             await self._witness.close()
             await self._in_thread(self._last_use.close)

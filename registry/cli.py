@@ -204,16 +204,9 @@ def check(file: Path | None) -> None:
     Every problem is told at once, and the exit status is 2 when there is one.
     """
     settings = load(file, {})
-    if settings.sign_in is not None:
-        _check_sources(settings.sign_in)
+    from registry.entrance import sources_of
+
+    with saying_why("sign_in"):
+        # As a start reads it; no source is asked anything.
+        sources_of(settings)
     click.echo("the settings can be used")
-
-
-def _check_sources(file: Path) -> None:
-    """The file of sources, read as a start reads it; no source is asked anything."""
-    from registry.auth.sign_in.source_file import SourcesError, load_sources
-
-    try:
-        load_sources(file)
-    except SourcesError as wrong:
-        refuse(wrong.problems, 2)

@@ -83,6 +83,7 @@ def refuse(problems: Sequence[str], status: int) -> NoReturn:
 def saying_why(what: str) -> Iterator[None]:
     """What an operator can repair is told in a line; anything else is a defect and keeps its traceback."""
     from registry.auth.key_file import KeyFileError, UnreadableKey
+    from registry.auth.sign_in.source_file import SourcesError
     from registry.core.restoring import RestoreUnfinished
     from registry.metadata.migrate import SchemaUnknown
     from registry.oci.errors import RegistryError
@@ -92,6 +93,8 @@ def saying_why(what: str) -> Iterator[None]:
         yield
     except OSError as wrong:
         refuse([f"{wrong.filename or what}: {(wrong.strerror or str(wrong)).lower()}"], 1)
+    except SourcesError as wrong:
+        refuse(wrong.problems, 2)
     except (InstanceMismatch, KeyFileError, LayoutInvalid, RestoreUnfinished, SchemaUnknown, UnreadableKey) as wrong:
         refuse([str(wrong)], 1)
     except RegistryError as wrong:

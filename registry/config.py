@@ -176,6 +176,9 @@ class Settings:
         "password that `admin` gets on the first start, at least 8 characters; generated when not set",
         secret=True,
     )
+    session_lifetime: timedelta = _setting(
+        DURATION, "12h", "how long a browser stays signed in", least="1m", most="30d"
+    )
     sign_in: Path | None = _setting(
         optional(PATH), "", "a file that names other sources of accounts: OpenID Connect and LDAP"
     )

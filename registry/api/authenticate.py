@@ -158,6 +158,10 @@ class Authenticator:
         rights = await self._rights.of(known.caller.principal, known.generation)
         return replace(known, caller=replace(known.caller, rights=rights, address=address))
 
+    async def hashed(self, password: str) -> str:
+        """As a password is kept. Raises: ValueError for what nobody's can be."""
+        return await self._checks.hashed(password)
+
     def close(self) -> None:
         """End the threads."""
         self._checks.close()

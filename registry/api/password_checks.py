@@ -64,6 +64,10 @@ class PasswordChecks:
         self._refuse_what_is_full(attempt)
         await self._in_turn(None, None, attempt)
 
+    async def hashed(self, password: str) -> str:
+        """As a password is kept. Raises: ValueError for what nobody's can be."""
+        return await self._hashing(self._passwords.hash, password)
+
     def close(self) -> None:
         """End the threads."""
         self._hashing.close()

@@ -7,7 +7,7 @@ import re
 from typing import Final, NamedTuple
 
 MAX_HEADER: Final = 8 * 1024
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class BasicCredentials(NamedTuple):
@@ -34,7 +34,7 @@ def parse_basic(header: str) -> BasicCredentials | None:
     except ValueError:
         return None
     username, colon, password = text.partition(":")
-    if not colon or _CONTROL.search(text):
+    if not colon or CONTROL.search(text):
         return None
     return BasicCredentials(username, password)
 

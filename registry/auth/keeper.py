@@ -14,7 +14,7 @@ class KeyKeeper:
 
     def __init__(self, metadata: Metadata, key_file: KeyFile, token_lifetime: timedelta) -> None:
         self._metadata = metadata
-        self._key_file = key_file
+        self.key_file = key_file
         self._token_lifetime = token_lifetime
         self._ring = KeyRing((), token_lifetime)
 
@@ -35,7 +35,7 @@ class KeyKeeper:
         if not_before is None:
             return ring
         key = SigningKey.generate(now, not_before)
-        tx.accounts.add_signing_key(key.kid, self._key_file.seal(key), key.created, key.expires)
+        tx.accounts.add_signing_key(key.kid, self.key_file.seal(key), key.created, key.expires)
         return KeyRing((*ring.keys, key), self._token_lifetime)
 
     def _read(self, tx: Transaction) -> KeyRing:
@@ -45,6 +45,6 @@ class KeyKeeper:
     def _unsealed(self, sealed: bytes) -> SigningKey | None:
         """None for a key under another key file: its tokens are void, and a new key takes its place."""
         try:
-            return self._key_file.unseal(sealed)
+            return self.key_file.unseal(sealed)
         except UnreadableKey:
             return None

@@ -105,6 +105,18 @@ class CredentialService:
 
         return self.metadata.transact(end)
 
+    def sign_out(self, caller: Caller) -> None:
+        """Take back the credential that the caller came with; a second time nothing happens."""
+        credential = caller.credential
+        if credential is None:
+            return
+
+        def end(tx: Transaction) -> None:
+            tx.credentials.revoke(credential)
+            tx.journal.note(Action.REVOKE_CREDENTIAL, caller, target=caller.name, detail="signed out")
+
+        self.metadata.transact(end)
+
     def note_use(self, used: Iterable[tuple[int, datetime]]) -> None:
         """Remember when credentials were used last; gathered in memory, told now and then (design 8)."""
         latest = sorted(dict(used).items())

@@ -33,6 +33,11 @@ class Address:
         return cls(host, _insecure(parts.scheme, host))
 
     @classmethod
+    def of(cls, public_url: str | None, scheme: str, host: str) -> Self:
+        """The address that is announced, or the one that a request was sent to."""
+        return cls.of_url(public_url) if public_url else cls.of_request(scheme, host)
+
+    @classmethod
     def of_request(cls, scheme: str, host: str) -> Self:
         """The address that a request was sent to; an example in place of a Host that is none."""
         found = _reference_host(scheme, host)

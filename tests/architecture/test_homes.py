@@ -34,7 +34,7 @@ HOMES = {
     "psycopg": {"registry.metadata"},
     "psycopg_pool": {"registry.metadata"},
     "sqlalchemy": {"registry.metadata"},
-    "starlette": {"registry.api", "registry.application", "registry.web"},
+    "starlette": {"registry.api", "registry.application", "registry.entrance", "registry.web"},
     "structlog": {"registry.api", "registry.background", "registry.log"},
     "urllib3": {"registry.client"},
     "uvicorn": {"registry.server"},

@@ -15,6 +15,7 @@ import pytest
 from starlette.applications import Starlette
 
 from registry.web.page import routes
+from registry.web.rendering import Pages
 
 METHODS = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 PLAIN = "plain HTTP"
@@ -28,7 +29,7 @@ def ask(
     scheme: str = "https",
     version: str = "1.2.3",
 ) -> httpx.Response:
-    app = Starlette(routes=routes(public_url, version))
+    app = Starlette(routes=routes(public_url, Pages(version)))
 
     async def answered() -> httpx.Response:
         transport = httpx.ASGITransport(app)
@@ -92,7 +93,7 @@ def test_an_announced_url_wins_over_the_host_that_was_asked() -> None:
 
 def test_a_wrong_announced_url_is_refused_before_anything_is_served() -> None:
     with pytest.raises(ValueError, match="not the address"):
-        routes("images.example.com", "1.2.3")
+        routes("images.example.com", Pages("1.2.3"))
 
 
 def test_a_host_that_is_none_does_not_come_back() -> None:
