@@ -8,12 +8,13 @@ another.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from registry.core.facts import Caller
 from registry.core.patterns import EVERYTHING
-from registry.core.rights import ALL_VISIBLE, Grant, Right, Visible
+from registry.core.rights import Grant, Right
+from registry.core.visible import ALL_VISIBLE, Visible
 from registry.oci.errors import Denied, Unauthorized
 from registry.oci.names import RepositoryName
 
@@ -85,11 +86,8 @@ class Access:
 
     def visible(self, caller: Caller) -> Visible:
         """The repositories that a listing shows to this caller."""
-        visible = ALL_VISIBLE if is_admin(caller) else caller.rights.visible()
-        if caller.limits is None:
-            return visible
-        limited = caller.limits.visible()
-        return replace(limited if is_admin(caller) else visible, within=limited.allowed)
+        visible = ALL_VISIBLE if is_admin(caller) else caller.rights.visible
+        return visible if caller.limits is None else visible.limited(caller.limits.visible)
 
     def grants(self, caller: Caller, demand: Demand) -> bool:
         """Whether the principal holds all that is demanded."""

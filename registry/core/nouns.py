@@ -19,7 +19,7 @@ from registry.core.facts import (
     UploadSession,
 )
 from registry.core.fsck_facts import ContentRow, Lack, Miscount, ObjectRow, Places, ProjectUsage
-from registry.core.rights import Visible
+from registry.core.visible import Visible
 from registry.core.witness import Sight
 from registry.oci.digest import Digest
 from registry.oci.manifest import Manifest, Reference

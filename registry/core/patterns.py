@@ -6,6 +6,10 @@
     **             every repository
 
 A name is matched as it is written: `alpine` is not `library/alpine` (design 4).
+
+Whoever writes patterns must not be able to make matching slow, nor whoever chooses names. So no expression has two ways
+to match one name: between two stars it takes the first place that fits, and no other; a star before the end of a
+component takes what is left. What a pattern costs grows with its length times the name's, however many stars it has.
 """
 
 from __future__ import annotations
@@ -76,6 +80,11 @@ class Pattern:
         parts = [_regex_of(each) for each in parents] + [".+" if last == _DEEP else _regex_of(last)]
         return "/".join(parts)
 
+    @property
+    def fills_its_span(self) -> bool:
+        """Whether it matches every name that lies in its span."""
+        return "*" not in self.text.removesuffix(f"/{_DEEP}") or self.text == _DEEP
+
     @cached_property
     def span(self) -> Span:
         """Where its names lie in the order of names; others may lie there too."""
@@ -115,19 +124,12 @@ def any_of(patterns: Iterable[Pattern]) -> str:
     return "|".join(f"(?:{regex})" for regex in sorted({each.regex for each in patterns}))
 
 
-def spans_of(patterns: Iterable[Pattern]) -> Sequence[Span]:
-    """Where the names of all of them lie, in order, without overlap."""
-    merged: list[Span] = []
-    for span in sorted((each.span for each in patterns), key=lambda each: each.first):
-        if merged and span.first <= merged[-1].end:
-            merged[-1] = Span(merged[-1].first, max(merged[-1].end, span.end))
-        else:
-            merged.append(span)
-    return merged
-
-
 def _regex_of(component: str) -> str:
-    return _WITHIN.join(re.escape(each) for each in component.split("*"))
+    first, *rest = map(re.escape, component.split("*"))
+    if not rest:
+        return first
+    *between, last = rest
+    return first + "".join(f"(?:(?!{each})[^/])*{each}" for each in between) + _WITHIN + last
 
 
 def _covers(outer: Sequence[str], inner: Sequence[str]) -> bool:
@@ -142,4 +144,4 @@ def _component_covers(outer: str, inner: str) -> bool:
     """Taking the inner one's stars for characters: right where it says yes, as a star of the outer one takes all."""
     if inner == _DEEP:
         return False
-    return re.fullmatch(_WITHIN.join(re.escape(each) for each in outer.split("*")), inner) is not None
+    return re.fullmatch(_regex_of(outer), inner) is not None

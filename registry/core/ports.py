@@ -31,7 +31,8 @@ from registry.core.nouns import (
 )
 from registry.core.nouns_of_audit import Events, Seals
 from registry.core.nouns_of_people import Credentials, Grants, People, Throttles
-from registry.core.rights import ALL_VISIBLE, Rights, Visible
+from registry.core.rights import Rights
+from registry.core.visible import ALL_VISIBLE, Visible
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName, Tag
 

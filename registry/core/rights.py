@@ -8,13 +8,14 @@ push and to move tags; who has only `create` may add tags, and move none that is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
-from registry.core.patterns import EVERYTHING, Pattern, Span, any_of, spans_of
+from registry.core.patterns import Pattern
+from registry.core.visible import Visible
 from registry.oci.names import RepositoryName
 
 _REMEMBERED: Final = 1024
@@ -96,28 +97,6 @@ class Verdict:
     because: Grant | None
 
 
-@dataclass(frozen=True, slots=True)
-class Visible:
-    """The repositories that somebody may pull, as a listing asks for them; regular expressions for whole names.
-
-    A name must match `allowed` and `within`, where they are given, and not `denied`. It lies in some of the spans,
-    which are in order.
-    """
-
-    spans: Sequence[Span]
-    allowed: str | None = None
-    denied: str | None = None
-    within: str | None = None
-
-    @property
-    def is_all(self) -> bool:
-        """Whether nothing is hidden."""
-        return self.allowed is None and self.denied is None and self.within is None
-
-
-ALL_VISIBLE: Final = Visible((EVERYTHING.span,))
-
-
 @dataclass(frozen=True)
 class Rights:
     """All grants that concern one principal, compiled; to be kept for as long as no grant changes.
@@ -157,12 +136,13 @@ class Rights:
         """Whether some grant gives the right on some repository."""
         return any(each.speaks_of(right) and not each.denies for each in self.grants)
 
+    @cached_property
     def visible(self) -> Visible:
         """What may be pulled, for a query."""
         spoken = [each for each in self.grants if each.speaks_of(Right.PULL)]
-        allowed = [each.pattern for each in spoken if not each.denies]
-        denied = [each.pattern for each in spoken if each.denies]
-        return Visible(spans_of(allowed), any_of(allowed), any_of(denied) if denied else None)
+        return Visible.of(
+            (each.pattern for each in spoken if not each.denies), (each.pattern for each in spoken if each.denies)
+        )
 
 
 NONE: Final = Rights()

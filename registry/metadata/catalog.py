@@ -8,14 +8,16 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
-from registry.core.rights import Visible
+from registry.core.visible import Stretch, Visible
 from registry.metadata.schema import manifest, repository
 from registry.metadata.statements import Statement
 
+# From stretch to stretch, which the index has in order: what lies far from what somebody may see costs nothing.
 # A repository that holds nothing yet, because its first push is under way or failed, is no news to anybody.
 _CATALOG: Final = (
     sa.select(repository.c.name)
-    .where(repository.c.name > p("last"), repository.c.deleted_at.is_(None), repository.c.pushed_at.is_not(None))
+    .where(repository.c.name >= p("first"), repository.c.name < p("end"), repository.c.name > p("last"))
+    .where(repository.c.deleted_at.is_(None), repository.c.pushed_at.is_not(None))
     .where(
         sa.exists()
         .where(manifest.c.repository_id == repository.c.id, manifest.c.deleted_at.is_(None))
@@ -24,10 +26,7 @@ _CATALOG: Final = (
     .order_by(repository.c.name)
     .limit(p("limit"))
 )
-# Of who may not see all: within a span, which the index has in order, so that what is far from it costs nothing.
 _CATALOG_OF: Final = _CATALOG.where(
-    repository.c.name >= p("first"),
-    repository.c.name < p("end"),
     repository.c.name.regexp_match(p("allowed")),
     repository.c.name.regexp_match(p("within")),
     sa.not_(repository.c.name.regexp_match(p("denied"))),
@@ -35,6 +34,9 @@ _CATALOG_OF: Final = _CATALOG.where(
 _WORDS: Final = sa.func.replace(repository.c.name, p("words", type_=sa.Text), "") != repository.c.name
 _SEARCH: Final = _CATALOG.where(_WORDS)
 _SEARCH_OF: Final = _CATALOG_OF.where(_WORDS)
+# Regular expressions that say nothing of any name, and of no name anything.
+_ANY: Final = ""
+_NONE: Final = "^$"
 
 
 def listings(visible: Visible, last: str, words: str = "") -> Iterator[tuple[Statement, Mapping[str, str]]]:
@@ -43,17 +45,19 @@ def listings(visible: Visible, last: str, words: str = "") -> Iterator[tuple[Sta
     `last` and `limit` are the asker's to add.
     """
     searched = {"words": words} if words else {}
-    if visible.is_all:
-        yield _SEARCH if words else _CATALOG, searched
-        return
-    regexes = {
-        "allowed": _whole(visible.allowed, ".*"),
-        "within": _whole(visible.within, ".*"),
-        "denied": _whole(visible.denied, "^$"),
+    whole, matching = (_SEARCH, _SEARCH_OF) if words else (_CATALOG, _CATALOG_OF)
+    for stretch in visible.stretches:
+        if last < stretch.span.end:
+            where = {**searched, "first": stretch.span.first, "end": stretch.span.end}
+            yield (whole, where) if stretch.is_whole else (matching, where | _expressions(stretch))
+
+
+def _expressions(stretch: Stretch) -> dict[str, str]:
+    return {
+        "allowed": _whole(stretch.allowed, _ANY),
+        "within": _whole(stretch.within, _ANY),
+        "denied": _whole(stretch.denied, _NONE),
     }
-    for span in visible.spans:
-        if last < span.end:
-            yield _SEARCH_OF if words else _CATALOG_OF, {**regexes, **searched, "first": span.first, "end": span.end}
 
 
 def _whole(regex: str | None, without: str) -> str:

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
 from registry.core.facts import Credential, Referrer, StoredBlob, StoredManifest
-from registry.core.rights import ALL_VISIBLE, Rights, Visible
+from registry.core.rights import Rights
+from registry.core.visible import ALL_VISIBLE, Visible
 from registry.metadata.catalog import listings
 from registry.metadata.links import as_blob, served
 from registry.metadata.recognition import (

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam as p
 from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.facts import ContentKind, Repository
-from registry.core.rights import Visible
+from registry.core.visible import Visible
 from registry.metadata.catalog import listings
 from registry.metadata.moment import Moment
 from registry.metadata.schema import project, project_content, repository
