@@ -23,6 +23,7 @@ from registry.api.last_use import LastUse
 from registry.api.messages import Answer, Receive, Scope, Send
 from registry.api.password_checks import PasswordChecks
 from registry.api.recorder import Recorder
+from registry.api.request_limits import RequestLimits
 from registry.api.services import Services, Threads, Writer
 from registry.api.tokens import TokenService
 from registry.auth.browser_keys import BrowserKeys
@@ -97,7 +98,8 @@ class Application:
         )
         services = _services(settings, drivers, access, self._in_thread)
         challenges = Challenges(settings.service, settings.public_url)
-        self._distribution = DistributionApi(services, authenticator, challenges, self._witness)
+        limits = RequestLimits(settings.requests_per_caller, settings.requests_anonymous)
+        self._distribution = DistributionApi(services, authenticator, challenges, self._witness, limits)
         token_service = TokenService(
             authenticator,
             tokens,

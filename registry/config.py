@@ -195,6 +195,12 @@ class Settings:
     login_interval: timedelta = _setting(
         DURATION, "30s", "how long it then is to each further attempt", least="100ms", most="1d"
     )
+    requests_per_caller: int = _setting(
+        INTEGER, "0", "requests a minute that one account may make of one worker; 0 is no limit", least="0"
+    )
+    requests_anonymous: int = _setting(
+        INTEGER, "0", "the same for all without an account who come from one address; 0 is no limit", least="0"
+    )
     token_lifetime: timedelta = _setting(DURATION, "5m", "how long a bearer token is good for", least="1s", most="1d")
     refresh_lifetime: timedelta = _setting(
         DURATION, "90d", "how long what docker keeps after a login, in place of the password, is good for", least="1h"

@@ -12,6 +12,7 @@ from registry.api.authenticate import Authenticator, BadToken, Challenges
 from registry.api.eager import Begun, Done, begin
 from registry.api.errors import refusal, render
 from registry.api.messages import Answer, FileBody, Headers, Identity, Receive, Request, Scope, Send, StreamBody, text
+from registry.api.request_limits import UNLIMITED, RequestLimits
 from registry.api.routes import BY_ENDPOINT, Endpoint, Route, locate
 from registry.api.services import Services
 from registry.core.access import Demand, ScopeMissing
@@ -40,11 +41,13 @@ class DistributionApi:
         authenticator: Authenticator,
         challenges: Challenges,
         witness: Witness = NOBODY,
+        limits: RequestLimits = UNLIMITED,
     ) -> None:
         self._registry = registry
         self._authenticator = authenticator
         self._challenges = challenges
         self._witness = witness
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -67,7 +70,7 @@ class DistributionApi:
     def _guarded(self, request: Request, answer: Answer, version: int | None) -> Answer:
         """The answer, holding while nobody commits (if `version` was asked); what it rests on must hold as well."""
         reader, own, identity = self._registry.reader, answer.holds, request.identity
-        if own is None or version is None or identity is None:
+        if own is None or version is None or identity is None or self._limits.apply_to(identity.caller):
             return answer if own is None else answer._replace(holds=None)
         # A credential ends by itself, and is to be seen in use now and then.
         until = min(identity.until, time.time() + _LOOKED_AT) if identity.caller.credential else identity.until
@@ -98,6 +101,7 @@ class DistributionApi:
             identity = await self._authenticator.recognise(request.header(b"authorization"), request.address)
             request.identity = identity
             request.scope.setdefault("state", {})["access"] = _logged(request, identity)
+            self._limits.count(identity.caller)
             self._demand(identity, demands)
             if route is None:
                 return _no_route(endpoint)
