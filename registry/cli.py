@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from registry.cli_audit import audit
 from registry.cli_backup import backup, restore
 from registry.cli_fsck import fsck_command
 from registry.cli_import import import_command
@@ -42,7 +43,7 @@ def main() -> None:
     """Entrepot keeps container images and serves them to docker, podman and every other OCI client."""
 
 
-for command in (backup, fsck_command, import_command, restore, user, group, robot, token, grant):
+for command in (backup, fsck_command, import_command, restore, user, group, robot, token, grant, audit):
     main.add_command(command)
 
 

@@ -21,6 +21,7 @@ from registry.cli_options import config_option, load, public_url, refuse, saying
 from registry.cli_people.answer import Answer
 from registry.config import Settings
 from registry.core.accounts import ADMIN
+from registry.core.auditing import AuditService
 from registry.core.credentials import CredentialService
 from registry.core.facts import Caller, Principal, PrincipalKind
 from registry.core.fsck_report import printable
@@ -63,6 +64,11 @@ class Operator:
         """Grants, with what the settings grant."""
         return GrantService(self.metadata, anonymous_pull=self.settings.anonymous_pull)
 
+    @property
+    def audit(self) -> AuditService:
+        """What happened."""
+        return AuditService(self.metadata)
+
     def get(self, name: str, *kinds: PrincipalKind) -> Principal:
         """The principal of this name and one of these kinds. Raises: PrincipalUnknown."""
         found = self.people.get(name)
@@ -96,7 +102,7 @@ def operates(verb: Callable[Concatenate[Operator, P], Answer]) -> Callable[..., 
     @wraps(verb)
     def command(*typed: Any, data: str | None, file: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401  click's own
         settings = load(file, {"data": data})
-        with _operator(settings) as operator:
+        with operating(settings) as operator:
             answer = verb(operator, *typed, **options)
         answer.tell(as_json=as_json)
         raise SystemExit(answer.status)
@@ -105,7 +111,8 @@ def operates(verb: Callable[Concatenate[Operator, P], Answer]) -> Callable[..., 
 
 
 @contextmanager
-def _operator(settings: Settings) -> Iterator[Operator]:
+def operating(settings: Settings) -> Iterator[Operator]:
+    """Whoever works on this registry; what its rules refuse ends the command."""
     from registry import app
     from registry.metadata.snapshot import NoRegistry
 

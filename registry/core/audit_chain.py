@@ -83,10 +83,14 @@ def links_of(export: Iterable[bytes]) -> Iterator[Link]:
     """The sealed part of an export, one seal at a time. Raises: what `walk` takes for unreadable."""
     seal: Seal | None = None
     lines: list[bytes] = []
+    has_begun = False
     for line in export:
         if not line.startswith(_BEGINS_A_SEAL):
+            if not has_begun:
+                raise ValueError("no seal says what these events are")
             lines.append(line)
             continue
+        has_begun = True
         if seal is not None:
             yield seal, lines
         document, lines = json.loads(line), []

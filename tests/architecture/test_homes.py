@@ -17,6 +17,7 @@ HOMES = {
     "botocore": {"registry.storage"},
     "click": {
         "registry.cli",
+        "registry.cli_audit",
         "registry.cli_backup",
         "registry.cli_fsck",
         "registry.cli_import",
