@@ -35,6 +35,7 @@ def _converse(terminal: int, answers: Mapping[str, str]) -> str:
             return said
         said += data.decode(errors="replace")
         for question, answer in answers.items():
-            if said.rstrip().endswith(question):
+            # Once: a line that has ended was answered already.
+            if said.rstrip(" ").endswith(question):
                 os.write(terminal, f"{answer}\n".encode())
     raise AssertionError(f"still waiting after {PATIENCE:.0f} s: {said}")
