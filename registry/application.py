@@ -7,6 +7,8 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 from typing import Final, Protocol
 
 from starlette.applications import Starlette
@@ -14,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from registry.admin.late import Late
 from registry.api.app import Application as ASGIApp
 from registry.api.app import DistributionApi
 from registry.api.authenticate import Authenticator, Challenges
@@ -34,12 +37,17 @@ from registry.background import Background
 from registry.config import Settings
 from registry.core.access import PULL_BY_ANYONE, Access
 from registry.core.accounts import residents_of
+from registry.core.auditing import AuditService
 from registry.core.blobs import BlobService
 from registry.core.credentials import CredentialService
+from registry.core.granting import GrantService
 from registry.core.logins import LoginLimits, LoginThrottle
 from registry.core.manifests import ManifestService
+from registry.core.people import PeopleService
 from registry.core.ports import Metadata, ObjectStore, Reader, Recognition
+from registry.core.searching import SearchService
 from registry.core.uploads import UploadService
+from registry.core.witness import Witness
 from registry.entrance import Entrance, sources_of
 from registry.oci.errors import RegistryError
 from registry.storage.hashing import hashes
@@ -71,7 +79,7 @@ class Drivers:
 
 
 class Application:
-    """The whole of HTTP: `/v2/` to the distribution API, everything else to Starlette."""
+    """The whole of HTTP: `/v2/` to the distribution API, `/api/v1/` to the administration's, all else to Starlette."""
 
     def __init__(
         self, settings: Settings, drivers: Drivers, keeper: KeyKeeper, background: Background, last_use: LastUse
@@ -115,6 +123,10 @@ class Application:
             settings, sources_of(settings), authenticator, drivers.metadata, BrowserKeys.of(keeper.key_file),
             residents.anonymous, self._witness, self._in_thread,
         )  # fmt: skip
+        make = partial(
+            _administration, settings.anonymous_pull, drivers.metadata, authenticator, self._in_thread, self._witness
+        )
+        self._administration = Late(make, self._in_thread)
         self._rest = self._starlette(token_service)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,6 +135,8 @@ class Application:
             if scope["path"] == "/v2":
                 scope["path"] = "/v2/"
             await self._distribution(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith("/api/v1/"):
+            await self._administration(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
 
@@ -178,6 +192,27 @@ def _services(settings: Settings, drivers: Drivers, access: Access, in_thread: T
         memory=Memory(settings.upload_memory),
         not_redirected=tuple(word.strip() for word in excepted if word.strip()),
     )
+
+
+def _administration(
+    anonymous_pull: bool, metadata: Facts, authenticator: Authenticator, in_thread: Threads, witness: Witness
+) -> ASGIApp:
+    # Late: FastAPI would cost each worker 35 MiB for life, and most are never asked for it.
+    from registry.admin.app import create
+    from registry.admin.callers import Callers
+    from registry.admin.services import Administration
+
+    administration = Administration(
+        callers=Callers(authenticator),
+        people=PeopleService(metadata),
+        grants=GrantService(metadata, anonymous_pull),
+        credentials=CredentialService(metadata),
+        search=SearchService(metadata, Access()),
+        audit=AuditService(metadata),
+        in_thread=in_thread,
+        witness=witness,
+    )
+    return create(administration, version("entrepot"))
 
 
 def _login_throttle(settings: Settings, metadata: Metadata) -> LoginThrottle:

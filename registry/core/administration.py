@@ -9,8 +9,6 @@ A limited credential (a personal token with limits) administers nothing: it was 
 
 from __future__ import annotations
 
-from typing import Final
-
 from registry.core.access import is_admin
 from registry.core.facts import Caller
 from registry.core.patterns import Pattern
@@ -18,8 +16,6 @@ from registry.core.refusals import PrincipalUnknown
 from registry.core.rights import Grant, Right
 from registry.oci.errors import Denied, Unauthorized
 from registry.oci.names import RepositoryName
-
-NO_LIMITS: Final = "a credential without limits"
 
 
 def demand_registry(caller: Caller) -> None:
@@ -50,10 +46,15 @@ def demand_self(caller: Caller, name: str) -> None:
         raise Denied(needed=f"to be {name}, or an administrator")
 
 
+def demand_no_limits(caller: Caller) -> None:
+    """Raises: Unauthorized, Denied."""
+    if not _is_unlimited(caller):
+        raise Denied(needed="a credential without limits")
+
+
 def demand_sight(caller: Caller, name: str) -> None:
     """As `demand_self`; to anybody else there is no such principal. Raises: Unauthorized, Denied, PrincipalUnknown."""
-    if not _is_unlimited(caller):
-        raise Denied(needed=NO_LIMITS)
+    demand_no_limits(caller)
     if not (caller.name == name or is_admin(caller)):
         raise PrincipalUnknown(name=name)
 

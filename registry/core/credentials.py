@@ -18,7 +18,7 @@ from typing import Final
 
 from registry.core.facts import Action, Caller, CredentialKind, Secret
 from registry.core.ports import Metadata, Transaction
-from registry.core.refusals import CredentialUnknown, TooManyCredentials
+from registry.core.refusals import CredentialUnknown, TooManyCredentials, Unfit
 from registry.core.rights import Grant, limits_text
 
 MOST_OF_A_KIND: Final = 200
@@ -54,9 +54,13 @@ class CredentialService:
         label: str = "",
         limits: Iterable[Grant] = (),
         lifetime: timedelta | None = None,
+        expires: datetime | None = None,
         parent: int | None = None,
     ) -> Secret:
-        """One more credential of the principal `owner`. Raises: TooManyCredentials."""
+        """One more credential of the principal `owner`, with a lifetime, an end, or neither.
+
+        Raises: TooManyCredentials; Unfit for an end that has passed.
+        """
         text = limits_text(limits)
 
         def add(tx: Transaction) -> Secret:
@@ -65,9 +69,11 @@ class CredentialService:
                 if kind not in {CredentialKind.REFRESH, CredentialKind.SESSION}:
                     raise TooManyCredentials(limit=MOST_OF_A_KIND)
                 tx.credentials.revoke_stalest(owner, kind)
-            expires = None if lifetime is None else tx.now + lifetime
+            if expires is not None and expires <= tx.now:
+                raise Unfit(expires=expires.isoformat(), reason="this has passed")
+            ends = expires if lifetime is None else tx.now + lifetime
             added = tx.credentials.add(
-                owner, kind, made.hashed, label=label[:_LONGEST_LABEL], hint=made.hint, limits=text, expires=expires,
+                owner, kind, made.hashed, label=label[:_LONGEST_LABEL], hint=made.hint, limits=text, expires=ends,
                 parent=parent, made_from=by.address,
             )  # fmt: skip
             if kind is not CredentialKind.REFRESH:

@@ -266,5 +266,7 @@ class Action(StrEnum):
     LEAVE_GROUP = "group.leave"
     PUT_GRANT = "grant.put"
     REMOVE_GRANT = "grant.remove"
+    # Whatever of that was refused; the target is the path.
+    ADMINISTER = "administration"
     # More happened at once than is told of one by one.
     LOSE_EVENTS = "event.lose"

@@ -1,0 +1,50 @@
+"""`/me`: who the caller is to this registry."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from registry.admin.asking import Admin, Signed
+from registry.admin.services import Administration
+from registry.admin.tokens import Limit, limits_shown
+from registry.core.access import is_admin
+from registry.core.facts import Caller, PrincipalKind
+from registry.oci.errors import Unauthorized
+
+router = APIRouter(prefix="/me", tags=["users"])
+
+
+class Me(BaseModel):
+    """The caller."""
+
+    name: str
+    kind: Literal["user", "robot", "open"] = Field(description="`open` where authentication is off")
+    is_admin: bool = Field(description="by itself, or by a group")
+    groups: list[str]
+    limits: list[Limit] | None = Field(description="of the credential that was shown; null where it has none")
+
+
+@router.get("", summary="Who is asking")
+async def get_me(admin: Admin, caller: Signed) -> Me:
+    """For anybody with a name."""
+    return await admin.ask(_shown, admin, caller)
+
+
+def _shown(admin: Administration, caller: Caller) -> Me:
+    principal = admin.people.find(caller.name)
+    if principal is None:
+        # Removed since it was recognised.
+        raise Unauthorized
+    groups = [] if principal.kind is PrincipalKind.OPEN else list(admin.people.groups_of(caller.name))
+    return Me.model_validate(
+        {
+            "name": caller.name,
+            "kind": principal.kind.value,
+            "is_admin": is_admin(caller),
+            "groups": groups,
+            "limits": None if caller.limits is None else limits_shown(caller.limits.grants),
+        }
+    )

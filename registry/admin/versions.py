@@ -1,0 +1,76 @@
+"""Versions as entity tags, against lost updates: who changes something may say what it was (RFC 9110, section 13.1).
+
+If-Match: "1f0c2a9b-3"     only if it is this version still
+If-Match: *                only if it is there
+If-None-Match: *           only if it is not
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends, Header, Response
+
+from registry.core.facts import GivenGrant, Principal
+from registry.core.refusals import Changed
+
+_TAGS: Final = re.compile(r'(?:W/)?"[^"]*"')
+_ANY: Final = "*"
+
+Versioned = Principal | GivenGrant
+
+
+def etag(present: Versioned) -> str:
+    """Whatever comes later under the same name, or on the same pattern, has another one."""
+    uuid = present.uuid if isinstance(present, Principal) else present.grant.uuid
+    return f'"{uuid[:8]}-{present.version}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a change depends on; the texts are the headers'."""
+
+    match: str | None
+    none_match: str | None
+
+    def version(self, present: Versioned | None) -> int | None:
+        """The version that may be replaced: 0 for none, None for whatever there is. Raises: Changed."""
+        if self.match is None and self.none_match is None:
+            return None
+        if not self._holds(present):
+            raise Changed
+        return present.version if present else 0
+
+    def _holds(self, present: Versioned | None) -> bool:
+        tag = etag(present) if present else None
+        if self.match is not None and not _names(self.match, tag):
+            return False
+        # Here a weak tag will do (RFC 9110, section 8.8.3.2).
+        return self.none_match is None or not _names(self.none_match.replace("W/", ""), tag)
+
+
+def answered(response: Response, present: Versioned, *, is_new: bool = False) -> None:
+    """Say which version it is, and whether it was made just now."""
+    response.headers["ETag"] = etag(present)
+    if is_new:
+        response.status_code = 201
+
+
+def _names(header: str, tag: str | None) -> bool:
+    if tag is None:
+        return False
+    return header.strip() == _ANY or tag in _TAGS.findall(header)
+
+
+_TEXT: Final = Header(max_length=1000)
+
+
+async def _condition(
+    if_match: Annotated[str | None, _TEXT] = None, if_none_match: Annotated[str | None, _TEXT] = None
+) -> Condition:
+    return Condition(if_match, if_none_match)
+
+
+Conditional = Annotated[Condition, Depends(_condition)]

@@ -1,0 +1,83 @@
+"""Entity tags, so that nobody overwrites what it has not seen."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.unit.admin.site import Person, Site, new_name, new_project
+
+KINDS = ("user", "group", "robot", "grant")
+
+
+def place(registry: Site, kind: str) -> tuple[str, list[dict[str, object]]]:
+    """Where one of a kind may be put, and what: three different documents."""
+    described: list[dict[str, object]] = [{"description": each} for each in ("first", "second", "third")]
+    if kind == "grant":
+        actions: list[dict[str, object]] = [{"actions": [each]} for each in ("pull", "push", "delete")]
+        return f"/grants/{registry.user().name}/allow?pattern={new_project()}/**", actions
+    paths = {"user": "/users/{}", "group": "/groups/{}", "robot": "/projects/{}/robots/ci"}
+    return paths[kind].format(new_name()), described
+
+
+def read(admin: Person, path: str, put: httpx.Response) -> httpx.Response:
+    return admin.get(f"/grants/{put.json()['uuid']}" if path.startswith("/grants/") else path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_two_who_change_the_same_the_later_is_told(registry: Site, admin: Person, kind: str) -> None:
+    path, (first, second, third) = place(registry, kind)
+    made = admin.put(path, first)
+    seen = read(admin, path, made).headers["etag"]
+    assert seen == made.headers["etag"]
+    quicker = admin.put(path, second, if_match=seen)
+    assert quicker.status_code == 200
+    slower = admin.put(path, third, if_match=seen)
+    assert (slower.status_code, slower.json()["type"]) == (412, "urn:entrepot:problem:changed")
+    now = read(admin, path, made)
+    assert (now.json(), now.headers["etag"]) == (quicker.json(), quicker.headers["etag"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_only_wants_to_make_one_replaces_none(registry: Site, admin: Person, kind: str) -> None:
+    path, (first, second, _) = place(registry, kind)
+    assert admin.put(path, first, if_none_match="*").status_code == 201
+    assert admin.put(path, second, if_none_match="*").status_code == 412
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("match", ["*", '"12345678-1"'])
+def test_who_only_wants_to_replace_one_makes_none(registry: Site, admin: Person, kind: str, match: str) -> None:
+    path, (first, second, _) = place(registry, kind)
+    assert admin.put(path, first, if_match=match).status_code == 412
+    made = admin.put(path, first)
+    assert made.status_code == 201
+    assert admin.put(path, second, if_match=f'"12345678-1", {made.headers["etag"]}').status_code == 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_changed_meanwhile_is_not_removed(registry: Site, admin: Person, kind: str) -> None:
+    path, (first, second, _) = place(registry, kind)
+    seen = admin.put(path, first)
+    changed = admin.put(path, second)
+    where = f"/grants/{seen.json()['uuid']}" if kind == "grant" else path
+    assert admin.delete(where, if_match=seen.headers["etag"]).status_code == 412
+    assert admin.get(where).status_code == 200
+    assert admin.delete(where, if_match=changed.headers["etag"]).status_code == 204
+    assert admin.delete(where, if_match="*").status_code == 404
+
+
+def test_whoever_has_the_name_later_is_somebody_else(admin: Person) -> None:
+    path = f"/users/{new_name()}"
+    former = admin.put(path, {}).headers["etag"]
+    admin.delete(path)
+    assert admin.put(path, {}).headers["etag"] != former
+    assert admin.put(path, {"is_admin": True}, if_match=former).status_code == 412
+
+
+def test_a_weak_tag_is_not_enough_to_replace_and_enough_to_leave_alone(admin: Person) -> None:
+    path = f"/users/{new_name()}"
+    weak = f"W/{admin.put(path, {}).headers['etag']}"
+    assert admin.put(path, {}, if_match=weak).status_code == 412
+    assert admin.put(path, {}, if_none_match=weak).status_code == 412
+    assert admin.put(path, {}, if_none_match='W/"another"').status_code == 200
