@@ -50,22 +50,12 @@ _REVOKE: Final = (
     )
     .values(revoked_at=p("now"))
 )
-_REVOKE_CHILDREN: Final = (
-    sa.update(credential)
-    .where(credential.c.parent_id == p("which"), credential.c.revoked_at.is_(None))
-    .values(revoked_at=p("now"))
-)
 _OF_KIND: Final = sa.select(credential.c.id).where(
     credential.c.principal_id == p("owner"), credential.c.kind == p("kind"), *_GOOD
 )
 _STALEST: Final = _OF_KIND.order_by(sa.func.coalesce(credential.c.used_at, credential.c.created_at)).limit(1)
 _PASSWORD: Final = sa.select(credential.c.id).where(
     credential.c.principal_id == p("owner"), credential.c.kind == "password", credential.c.revoked_at.is_(None)
-)
-_CHANGE: Final = (
-    sa.update(credential)
-    .where(credential.c.id == p("which"))
-    .values(secret=p("secret"), version=credential.c.version + 1, created_at=p("now"))
 )
 _EXTERNAL: Final = sa.select(credential.c.id).where(
     credential.c.principal_id == p("owner"), credential.c.kind == "external", credential.c.revoked_at.is_(None)
@@ -152,15 +142,14 @@ class Credentials:
 
     def set_password(self, owner: int, secret: str) -> None:
         """The one password from now on; what was given out for the former ends."""
-        row = self._moment.first(_PASSWORD, owner=owner)
-        if row is None:
-            self.add(
-                owner, CredentialKind.PASSWORD, secret, label="", hint="", limits="", expires=None, parent=None,
-                made_from="",
-            )  # fmt: skip
-            return
-        self._moment.run(_CHANGE, which=row[0], secret=secret, now=self._moment.micros)
-        self._moment.run(_REVOKE_CHILDREN, which=row[0], now=self._moment.micros)
+        former = self._moment.first(_PASSWORD, owner=owner)
+        if former is not None:
+            # Another credential, not the same one changed: bearer tokens name the one that they were given out for.
+            self.revoke(former[0])
+        self.add(
+            owner, CredentialKind.PASSWORD, secret, label="", hint="", limits="", expires=None, parent=None,
+            made_from="",
+        )  # fmt: skip
 
     def external(self, owner: int) -> int | None:
         """The one that stands for a directory's password."""

@@ -9,29 +9,17 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
-from registry.app import create_app, opened
-from registry.auth.opaque import Opaque
-from registry.auth.passwords import Passwords
+from registry.app import create_app
 from registry.config import Settings
-from registry.core.accounts import settle
-from registry.core.credentials import CredentialService, Made
-from registry.core.facts import CredentialKind
-from registry.core.granting import GrantService
-from registry.core.patterns import Pattern
-from registry.core.people import PeopleService
-from registry.core.ports import Metadata
-from registry.core.rights import Grant
 from tests.support.images import Blob, TinyIndex, index
 from tests.support.inprocess import Asked, InProcessTransport, in_process
+from tests.support.registrar import PASSWORD, Registrar, registrar
 from tests.support.rights_oracle import Asker, Given, Opinion, Ticket
 from tests.support.server import Setting, settings_as_environment
 
-PASSWORD = "correct horse battery"
-HOUR = timedelta(hours=1)
 NAMED = ("alice", "@crew", "ci+bot", "ci+old", "gone")
 PRIVATE = "private/source"
 # Thousands of requests by those who are let in no more are no attack here.
@@ -172,93 +160,78 @@ def rights_scene(data: Path, shapes: Iterable[str] = SHAPES, **settings: Setting
     quiet: Mapping[str, Setting] = {"admin_password": PASSWORD, "log_level": "warning", "access_log": False}
     wanted = {"data": data, **quiet, **_PATIENT, **settings}
     configuration = Settings.load(environ=settings_as_environment(wanted))
-    with in_process(create_app(configuration)) as transport, opened(configuration) as (metadata, _):
-        people = _People(metadata)
+    with in_process(create_app(configuration)) as transport, registrar(data, wanted) as people:
         projects = {shape: (f"s{number}", f"a{number}") for number, shape in enumerate(shapes)}
-        scene = Scene(transport, people.everybody(), Opinion(people.grant(projects)), projects)
+        scene = Scene(transport, _everybody(people), Opinion(_granted(people, projects)), projects)
         _push(scene)
         dying = [each for each in scene.people if each.asker.is_dead]
         scene.remember_tokens(dying)
-        people.end(dying)
+        _end(people, dying)
         yield scene
 
 
-class _People:
-    """Makes them, by the registry's own services."""
+def _everybody(people: Registrar) -> list[Person]:
+    """Every kind of principal; who is to die lives until `_end`."""
+    for group, is_admin in (("@crew", False), ("@chiefs", True), ("@others", False)):
+        people.group(group, is_admin=is_admin)
+    alice, gone = _user(people, "alice", "@others"), _user(people, "gone", "@crew")
+    admin = Person(Asker("admin", is_admin=True), ("admin", PASSWORD), "admin")
+    chief = _user(people, "chief", "@chiefs")
+    return [
+        Person(Asker("anyone", is_anonymous=True), None, "anonymous"),
+        _user(people, "stranger"),
+        alice,
+        _user(people, "mate", "@crew"),
+        _robot(people, "bot"),
+        admin,
+        replace(chief, asker=replace(chief.asker, is_admin=True)),
+        _limited(people, alice, "reader", "**"),
+        _limited(people, alice, "creator", "*/app"),
+        _limited(people, alice, "owner", "elsewhere/**"),
+        _limited(people, admin, "creator", "*/a*"),
+        _dying(_robot(people, "old")),
+        _dying(_limited(people, gone, "owner", "**")),
+    ]
 
-    def __init__(self, metadata: Metadata) -> None:
-        self._people = PeopleService(metadata)
-        self._grants = GrantService(metadata)
-        self._credentials = CredentialService(metadata)
-        self._by = settle(metadata, lambda: "never asked for")[0].admin
-        self._hash = Passwords().hash(PASSWORD)
 
-    def everybody(self) -> list[Person]:
-        """Every kind of principal; who is to die lives until `end`."""
-        for group, is_admin in (("@crew", False), ("@chiefs", True), ("@others", False)):
-            self._people.add_group(group, self._by, is_admin=is_admin)
-        alice = self._user("alice", "@others")
-        return [
-            Person(Asker("anyone", is_anonymous=True), None, "anonymous"),
-            self._user("stranger"),
-            alice,
-            self._user("mate", "@crew"),
-            self._robot("bot"),
-            Person(Asker("admin", is_admin=True), ("admin", PASSWORD), "admin"),
-            replace(self._user("chief", "@chiefs"), asker=Asker("chief", frozenset({"@chiefs"}), is_admin=True)),
-            self._limited(alice, "reader", "**"),
-            self._limited(alice, "creator", "*/app"),
-            self._limited(alice, "owner", "elsewhere/**"),
-            self._limited(Person(Asker("admin", is_admin=True)), "creator", "*/a*"),
-            self._dying(self._robot("old")),
-            self._dying(self._limited(self._user("gone", "@crew"), "owner", "**")),
-        ]
+def _user(people: Registrar, name: str, *groups: str) -> Person:
+    return Person(Asker(name, frozenset(groups)), people.user(name, *groups), name)
 
-    def grant(self, projects: Mapping[str, tuple[str, str]]) -> list[Given]:
-        """Each shape, in one project to all who can be named, in the other to anyone."""
-        given = [
-            each
-            for shape, (named, public) in projects.items()
-            for subject, project in (*((name, named) for name in NAMED), ("anyone", public))
-            for each in _spelt(shape, subject, project)
-        ]
-        for subject, pattern, words, denies in given:
-            self._grants.put(subject, pattern, words, self._by, denies=denies)
-        return given
 
-    def end(self, dying: list[Person]) -> None:
-        """Robots expire, users are disabled."""
-        for person in dying:
-            if "+" in person.asker.name:
-                self._people.change(person.asker.name, self._by, lambda each, now: replace(each, expires=now))
-            else:
-                self._people.disable(person.asker.name, self._by)
+def _robot(people: Registrar, name: str) -> Person:
+    login = people.robot("ci", name)
+    return Person(Asker(login[0]), login, login[0])
 
-    def _user(self, name: str, *groups: str) -> Person:
-        self._people.add_user(name, self._by, password=self._hash)
-        for group in groups:
-            self._people.join(group, name, self._by)
-        return Person(Asker(name, frozenset(groups)), (name, PASSWORD), name)
 
-    def _robot(self, name: str) -> Person:
-        robot = self._people.add_robot("ci", name, self._by, lifetime=HOUR).name
-        made = Opaque.generate(CredentialKind.TOKEN)
-        self._people.rotate(robot, Made(made.hashed, made.hint), self._by)
-        return Person(Asker(robot), (robot, made.text), robot)
+def _limited(people: Registrar, person: Person, words: str, pattern: str) -> Person:
+    """The same with a personal token that is for less."""
+    login = people.token(person.asker.name, (words, pattern))
+    return Person(replace(person.asker, limits=((words, pattern),)), login, f"{login[0]}, only {words} {pattern}")
 
-    def _limited(self, person: Person, words: str, pattern: str) -> Person:
-        """The same with a personal token that is for less."""
-        made = Opaque.generate(CredentialKind.TOKEN)
-        owner, limits = self._people.get(person.asker.name), [Grant("", Pattern.parse(pattern), (words,))]
-        self._credentials.give(
-            owner.id, CredentialKind.TOKEN, Made(made.hashed, made.hint), self._by, limits=limits, lifetime=HOUR
-        )
-        label = f"{owner.name}, limited to {words} {pattern}"
-        return Person(replace(person.asker, limits=((words, pattern),)), (owner.name, made.text), label)
 
-    @staticmethod
-    def _dying(person: Person) -> Person:
-        return replace(person, asker=replace(person.asker, is_dead=True), label=f"dead {person.label}")
+def _dying(person: Person) -> Person:
+    return replace(person, asker=replace(person.asker, is_dead=True), label=f"dead {person.label}")
+
+
+def _end(people: Registrar, dying: list[Person]) -> None:
+    """Robots expire, users are disabled."""
+    for person in dying:
+        end = people.expire if "+" in person.asker.name else people.disable
+        end(person.asker.name)
+
+
+def _granted(people: Registrar, projects: Mapping[str, tuple[str, str]]) -> list[Given]:
+    """Each shape, in one project to all who can be named, in the other to anyone."""
+    given = [
+        each
+        for shape, (named, public) in projects.items()
+        for subject, project in (*((name, named) for name in NAMED), ("anyone", public))
+        for each in _spelt(shape, subject, project)
+    ]
+    for subject, pattern, words, denies in given:
+        say = people.deny if denies else people.grant
+        say(subject, pattern, *words)
+    return given
 
 
 def _spelt(shape: str, subject: str, project: str) -> Iterator[Given]:
