@@ -36,6 +36,7 @@ REMEMBERED_FOR: Final = 60.0
 _SHAPE: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{86})")
 _HEADER: Final = {"alg", "kid", "typ"}
 _REQUIRED: Final = ["iss", "aud", "sub", "jti", "iat", "nbf", "exp"]
+_HIGHEST_ROW: Final = 2**63 - 1
 _REASONS: Final[dict[type[jwt.PyJWTError], str]] = {
     jwt.InvalidSignatureError: "the signature does not match",
     jwt.InvalidAudienceError: "it is meant for another service",
@@ -213,7 +214,7 @@ def _claims(payload: dict[str, Any]) -> Claims:
     """The claims of a payload that our key signed, read with care still: a key may outlive a version of this code."""
     try:
         scopes = tuple(Scope(entry["type"], entry["name"], tuple(entry["actions"])) for entry in payload["access"])
-        credential = None if payload["cid"] is None else _integer(payload["cid"])
+        credential = None if payload["cid"] is None else _row(payload["cid"])
         issued, expires = _instant(payload["iat"]), _instant(payload["exp"])
         return Claims(payload["sub"], credential, scopes, issued, expires, payload["jti"])
     except (KeyError, TypeError, ValueError) as error:
@@ -225,6 +226,13 @@ def _instant(value: object) -> datetime:
         return datetime.fromtimestamp(_integer(value), UTC)
     except (OverflowError, OSError, ValueError) as error:
         raise InvalidToken("a claim is no instant") from error
+
+
+def _row(value: object) -> int:
+    number = _integer(value)
+    if not 0 < number <= _HIGHEST_ROW:
+        raise InvalidToken("a claim names nothing that a database could hold")
+    return number
 
 
 def _integer(value: object) -> int:

@@ -5,7 +5,7 @@ with registrar(server.data, server.settings) as people:
     people.grant("@devs", "team/**", "writer")
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -18,7 +18,7 @@ from registry.auth.passwords import Passwords
 from registry.config import Settings
 from registry.core.accounts import settle
 from registry.core.credentials import CredentialService, Made
-from registry.core.facts import CredentialKind
+from registry.core.facts import CredentialKind, Secret
 from registry.core.granting import GrantService
 from registry.core.patterns import Pattern
 from registry.core.people import PeopleService
@@ -42,6 +42,7 @@ class Registrar:
     """What it does is seen by the next request, whoever answers that."""
 
     def __init__(self, metadata: Metadata) -> None:
+        self.metadata = metadata
         self._people = PeopleService(metadata)
         self._grants = GrantService(metadata)
         self._credentials = CredentialService(metadata)
@@ -93,10 +94,16 @@ class Registrar:
 
     def revoke(self, name: str, kind: CredentialKind = CredentialKind.TOKEN) -> None:
         """Every credential of this kind that it has."""
-        owner = self._people.get(name).id
-        for secret in self._credentials.list(owner):
+        for secret in self.secrets(name):
             if secret.kind is kind:
-                self._credentials.revoke(owner, secret.uuid, self._by)
+                self.revoke_one(name, secret.uuid)
+
+    def revoke_one(self, name: str, uuid: str) -> None:
+        self._credentials.revoke(self._people.get(name).id, uuid, self._by)
+
+    def secrets(self, name: str) -> Sequence[Secret]:
+        """What is good by now, newest first."""
+        return self._credentials.list(self._people.get(name).id)
 
     def disable(self, name: str) -> None:
         self._people.disable(name, self._by)
