@@ -224,6 +224,7 @@ def test_a_service_that_is_not_there_says_nothing_of_what_is(filled: Elsewhere, 
 
 @pytest.mark.parametrize("realm", ["https://evil.test/token", "http://evil.test/token", "http://localhost.evil.test/"])
 def test_a_foreign_token_service_does_not_get_the_password(transport: Transport, realm: str) -> None:
+    """Field-notes, section 4: credentials are bound to host and realm (CVE-2026-33540, CVE-2026-2376)."""
     login = Login(transport, WHO)
     login.learn([f'Bearer realm="{realm}"'])
     with pytest.raises(Untrusted, match="is not to have its password"):
@@ -257,6 +258,7 @@ def test_a_stranger_that_asks_who_we_are_is_not_answered(filled: Elsewhere, clie
 
 
 def test_a_token_service_cannot_send_the_password_on(filled: Elsewhere, client: Client) -> None:
+    """Field-notes, section 4: credentials are bound to host and realm (CVE-2026-33540, CVE-2026-2376)."""
     TokenService(filled)
     with several(1) as (thief,):
         filled.always["/token"] = Reply(307, headers={"Location": f"{thief.url}/token"})

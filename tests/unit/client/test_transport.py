@@ -123,6 +123,7 @@ def test_nothing_is_unpacked_on_the_way(elsewhere: Elsewhere, transport: Transpo
 def test_a_redirect_to_another_host_does_not_take_the_password_along(
     elsewhere: Elsewhere, transport: Transport, hosts: Sequence[Elsewhere]
 ) -> None:
+    """Field-notes, section 4: credentials are bound to host and realm (CVE-2026-33540, CVE-2026-2376)."""
     first, second = hosts
     elsewhere.always["/x"] = to(f"{first.url}/y?signed=1")
     first.always["/y"] = to(f"{second.url}/z")
@@ -210,7 +211,10 @@ def test_an_authority_of_the_registrys_own_vouches_for_it_alone_and_for_others_b
 
 
 def test_nobody_leads_us_further_inside_than_it_is_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The addresses are stood in for: no test has a registry on the internet."""
+    """Field-notes, section 4: addresses are checked after every redirect (CVE-2026-33540, CVE-2026-2376).
+
+    The addresses are stood in for: no test has a registry on the internet.
+    """
     with several(2) as (public, inner):
         public.always["/x"] = to(f"http://localhost:{inner.port}/y")
         inner.always["/y"] = Reply(200, b"secret")
