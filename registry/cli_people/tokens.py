@@ -37,9 +37,7 @@ def token() -> None:
     help="what it is good for at the most, such as 'pull team/**'; can be given several times",
 )
 @operates
-def add(
-    operator: Operator, owner: str, *, label: str, expires: timedelta | None, limits: tuple[str, ...]
-) -> Answer:  # fmt: skip
+def add(operator: Operator, owner: str, *, label: str, expires: timedelta | None, limits: tuple[str, ...]) -> Answer:
     """Make a token for USER, and print its secret."""
     narrowed = parse_grants(limits)
     user, handed = operator.get(owner, PrincipalKind.USER), new_secret()
