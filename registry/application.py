@@ -48,7 +48,7 @@ from registry.core.ports import Metadata, ObjectStore, Reader, Recognition
 from registry.core.searching import SearchService
 from registry.core.uploads import UploadService
 from registry.core.witness import Witness
-from registry.entrance import Entrance, sources_of
+from registry.entrance import Entrance, directories_of, sources_of
 from registry.oci.errors import RegistryError
 from registry.storage.hashing import hashes
 from registry.storage.layout import new_key
@@ -94,9 +94,15 @@ class Application:
         # Pages and limits tell it too.
         self._witness = Recorder(drivers.metadata, residents.anonymous)
         tokens = Tokens(settings.service, settings.service, keeper.ring)
+        sources = sources_of(settings)
         authenticator = self._authenticator = Authenticator(
             drivers.reader,
-            PasswordChecks(drivers.metadata, Passwords(), _login_throttle(settings, drivers.metadata)),
+            PasswordChecks(
+                drivers.metadata,
+                Passwords(),
+                _login_throttle(settings, drivers.metadata),
+                directories_of(sources, drivers.metadata),
+            ),
             residents,
             VerifiedTokens(tokens),
             is_open=settings.open,
@@ -120,7 +126,7 @@ class Application:
             self._witness,
         )
         self._entrance = Entrance(
-            settings, sources_of(settings), authenticator, drivers.metadata, BrowserKeys.of(keeper.key_file),
+            settings, sources, authenticator, drivers.metadata, BrowserKeys.of(keeper.key_file),
             residents.anonymous, self._witness, self._in_thread,
         )  # fmt: skip
         make = partial(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.routing import Route
 
 from registry.api.authenticate import Authenticator
+from registry.api.directories import Directories
 from registry.api.services import Threads
 from registry.auth.browser_keys import BrowserKeys
 from registry.auth.sign_in.sources import Sources
@@ -45,6 +46,15 @@ def sources_of(settings: Settings) -> Sources:
     if sources.oidc and settings.public_url is None:
         raise SourcesError(["public_url is not set, and providers of OpenID Connect send browsers back there"])
     return sources
+
+
+def directories_of(sources: Sources, metadata: Metadata) -> Directories | None:
+    """Who is asked about names that have no password here."""
+    if not sources.ldap:
+        return None
+    from registry.auth.sign_in.directory import Directory
+
+    return Directories(metadata, {source.name: Directory(source).identify for source in sources.ldap})
 
 
 @dataclass

@@ -25,6 +25,7 @@ from registry.core.access import Demand
 from registry.core.accounts import Residents
 from registry.core.facts import Action, Caller, Credential, CredentialKind, Outcome
 from registry.core.ports import Recognition
+from registry.core.refusals import NotAdmitted
 from registry.core.rights import Grant
 from registry.core.witness import NOBODY, Witness
 from registry.oci.errors import Unauthorized
@@ -105,7 +106,7 @@ class Authenticator:
     async def by_password(self, basic: BasicCredentials, address: str = "") -> Credential:
         """The credential of a name and password, or of a token in its place.
 
-        Raises: BadCredentials, TooManyLogins, Busy.
+        Raises: BadCredentials, TooManyLogins, Busy, NotAdmitted, DirectoryAway.
         """
         try:
             return await self._proved(basic, address)
@@ -113,12 +114,13 @@ class Authenticator:
             self.tell_of_failure(basic.username, address)
             raise
 
-    def tell_of_failure(self, username: str, address: str) -> None:
-        """Somebody is not who it says."""
+    def tell_of_failure(self, username: str, address: str, why: str = "") -> None:
+        """Somebody is not who it says, or may not be it here."""
         nobody = replace(self._residents.anonymous, address=address)
         # A secret in the place of a name is told of no more than its owner is shown of it.
         made = Opaque.parse(username)
-        self._witness.tell(Action.SIGN_IN, nobody, Outcome.FAILED, target=made.hint if made else username)
+        target = made.hint if made else username
+        self._witness.tell(Action.SIGN_IN, nobody, Outcome.FAILED, target=target, detail=why)
 
     async def _proved(self, basic: BasicCredentials, address: str) -> Credential:
         made = Opaque.parse(basic.password)
@@ -126,10 +128,23 @@ class Authenticator:
             return await self._by_made(basic.username, made, address)
         known = await self._recognition.password(basic.username)
         if not (known and self._verified.get(*basic, known.id, known.version, time.monotonic())):
-            if not await self._checks.verify(basic, known, address) or known is None:
+            if self._checks.directories and (known is None or known.kind is CredentialKind.EXTERNAL):
+                known = await self._by_directory(basic, address)
+            elif not await self._checks.verify(basic, known, address):
+                known = None
+            if known is None:
                 raise BadCredentials
             self._verified.put(*basic, known.id, known.version, time.monotonic())
         return await self._ready(known, address)
+
+    async def _by_directory(self, basic: BasicCredentials, address: str) -> Credential | None:
+        """The credential that stands for a directory's password. Raises: NotAdmitted, DirectoryAway."""
+        try:
+            credential = await self._checks.verify_elsewhere(basic, address)
+        except NotAdmitted as refusal:
+            self.tell_of_failure(basic.username, address, str(refusal.detail.get("reason", "")))
+            raise
+        return None if credential is None else await self._recognition.credential(credential)
 
     async def by_secret(self, secret: str, kind: CredentialKind, address: str = "") -> Credential | None:
         """The credential that is this secret of our own making, if it is of this kind and good by now.

@@ -11,10 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
-from typing import Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
+from registry.api.directories import ASKED_AT_ONCE, MOST_ASKING, Directories
 from registry.api.services import Threads
+from registry.api.waiting_line import WaitingLine
 from registry.auth.basic import BasicCredentials
 from registry.auth.passwords import AT_ONCE, Passwords, UnusablePasswordHash
 from registry.auth.remembered import Remembered
@@ -23,22 +28,28 @@ from registry.core.logins import Attempt, LoginThrottle, TooManyLogins
 from registry.core.ports import Metadata
 from registry.oci.errors import Busy
 
+Found = TypeVar("Found")
+
 # Two seconds of work: who comes then is told to come again (429).
 _MOST_WAITING: Final = 128
 _MOST_FULL: Final = 4096
 
 
 class PasswordChecks:
-    """One worker's."""
+    """One worker's; `directories` know the passwords of names that have none here."""
 
-    def __init__(self, metadata: Metadata, passwords: Passwords, throttle: LoginThrottle) -> None:
+    def __init__(
+        self, metadata: Metadata, passwords: Passwords, throttle: LoginThrottle, directories: Directories | None = None
+    ) -> None:
         self._metadata = metadata
         self._passwords = passwords
         self._throttle = throttle
+        self.directories = directories
         # Threads of their own: a flood of wrong passwords must not stand in the way of pushes.
-        self._hashing = Threads(AT_ONCE, yielding=True)
-        self._under_way: dict[tuple[int, int, str, Attempt], asyncio.Task[bool]] = {}
-        self._waiting = 0
+        self._hashing = WaitingLine(Threads(AT_ONCE, yielding=True), _MOST_WAITING)
+        # And others for who waits for a directory: one that hangs keeps no other account waiting.
+        self._asking = WaitingLine(Threads(ASKED_AT_ONCE), MOST_ASKING)
+        self._under_way: dict[tuple[object, ...], asyncio.Task[Any]] = {}
         # Until when a bucket is full: what is refused costs no thread, so a flood of it takes none from others.
         self._full: Remembered[float] = Remembered(_MOST_FULL)
 
@@ -47,43 +58,64 @@ class PasswordChecks:
 
         One hash for all who wait for the same answer. Raises: TooManyLogins; Busy when too many wait for others.
         """
-        attempt = self._throttle.limits.by_password(basic.username, address)
-        self._refuse_what_is_full(attempt)
+        attempt = self._attempt(basic, address)
+        compare = partial(self._compare, basic.password, known)
         if known is None:
-            return await self._in_turn(basic.password, None, attempt)
+            return await self._in_turn(self._hashing, attempt, compare)
         key = known.id, known.version, basic.password, attempt
-        task = self._under_way.get(key)
-        if task is None:
-            task = self._under_way[key] = asyncio.create_task(self._in_turn(basic.password, known, attempt))
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
-        return await asyncio.shield(task)
+        is_right = await self._once(key, self._hashing, attempt, compare)
+        if self.directories and not is_right:
+            with suppress(Busy):
+                await self._asking(self.directories.pretend)
+        return is_right
+
+    async def verify_elsewhere(self, basic: BasicCredentials, address: str) -> int | None:
+        """The credential that stands for a password which some directory says is right.
+
+        Raises: as `verify`, and as `Directories.credential`.
+        """
+        attempt = self._attempt(basic, address)
+        return await self._once((*basic, attempt), self._asking, attempt, partial(self._ask, basic, address))
 
     async def count_secret(self, address: str) -> None:
         """A secret of our own making was shown that is none. Raises: TooManyLogins, Busy."""
         attempt = self._throttle.limits.by_secret(address)
         self._refuse_what_is_full(attempt)
-        await self._in_turn(None, None, attempt)
+        # It has failed already.
+        await self._in_turn(self._hashing, attempt, bool)
 
     async def hashed(self, password: str) -> str:
-        """As a password is kept. Raises: ValueError for what nobody's can be."""
+        """As a password is kept. Raises: ValueError for what nobody's can be; Busy."""
         return await self._hashing(self._passwords.hash, password)
 
     def close(self) -> None:
         """End the threads."""
         self._hashing.close()
+        self._asking.close()
 
-    async def _in_turn(self, password: str | None, known: Credential | None, attempt: Attempt) -> bool:
-        if self._waiting >= _MOST_WAITING:
-            raise Busy
-        self._waiting += 1
+    def _attempt(self, basic: BasicCredentials, address: str) -> Attempt:
+        attempt = self._throttle.limits.by_password(basic.username, address)
+        self._refuse_what_is_full(attempt)
+        return attempt
+
+    async def _once(
+        self, key: tuple[object, ...], line: WaitingLine, attempt: Attempt, compare: Callable[[], Found]
+    ) -> Found:
+        """One answer for all who ask the same."""
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(self._in_turn(line, attempt, compare))
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        found: Found = await asyncio.shield(task)
+        return found
+
+    async def _in_turn(self, line: WaitingLine, attempt: Attempt, compare: Callable[[], Found]) -> Found:
         try:
-            return await self._hashing(self._judge, password, known, attempt)
+            return await line(self._judge, attempt, compare)
         except TooManyLogins as error:
             until = time.monotonic() + error.wait.total_seconds()
             self._full.put(error.bucket.encode(), until, until)
             raise
-        finally:
-            self._waiting -= 1
 
     def _refuse_what_is_full(self, attempt: Attempt) -> None:
         now = time.monotonic()
@@ -92,15 +124,15 @@ class PasswordChecks:
             if until is not None:
                 raise TooManyLogins(timedelta(seconds=until - now), name)
 
-    def _judge(self, password: str | None, known: Credential | None, attempt: Attempt) -> bool:
-        """In a thread. Without a password, it has failed already. Raises: TooManyLogins."""
+    def _judge(self, attempt: Attempt, compare: Callable[[], Found]) -> Found:
+        """In a thread: what is found, where nothing is a failure. Raises: TooManyLogins."""
         has_failed_before = self._throttle.admit(attempt)
-        is_right = password is not None and self._compare(password, known)
-        if not is_right:
+        found = compare()
+        if not found:
             self._throttle.failed(attempt)
         elif has_failed_before:
             self._throttle.succeeded(attempt)
-        return is_right
+        return found
 
     def _compare(self, password: str, known: Credential | None) -> bool:
         try:
@@ -111,3 +143,10 @@ class PasswordChecks:
             better = verdict.replacement
             self._metadata.transact(lambda tx: tx.accounts.rehash(known, better))
         return verdict.ok
+
+    def _ask(self, basic: BasicCredentials, address: str) -> int | None:
+        credential = self.directories.credential(basic, address) if self.directories else None
+        if credential is None:
+            # What a wrong password of a local user costs, whom a directory is asked about in vain as well.
+            self._compare(basic.password, None)
+        return credential

@@ -111,7 +111,9 @@ class TokenService:
         except Unauthorized as error:
             return _unauthorized(error)
         self.witness.tell(Action.SIGN_IN, known.caller, Outcome.DONE)
-        refresh = await self._refresh_token(known.caller, asked) if asked.is_offline else None
+        # A directory's word is good for an hour: nothing takes its place for longer than that.
+        lasts = asked.is_offline and known.kind is not CredentialKind.EXTERNAL
+        refresh = await self._refresh_token(known.caller, asked) if lasts else None
         return await self._issue(known.caller, asked, refresh)
 
     async def _refresh(self, secret: str, asked: _Asked, address: str) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -84,7 +84,7 @@ class Site:
 
     transport: InProcessTransport
     metadata: SqliteMetadata
-    scheme: str = "http"
+    settings: dict[str, Any]
     browsers: list[Browser] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -94,9 +94,9 @@ class Site:
         assert found is not None
         self.admin: Caller = found
 
-    def browser(self, scheme: str | None = None) -> Browser:
+    def browser(self, scheme: str = "http") -> Browser:
         """Another one."""
-        browser = Browser(httpx.Client(transport=self.transport, base_url=f"{scheme or self.scheme}://{HOST}"))
+        browser = Browser(httpx.Client(transport=self.transport, base_url=f"{scheme}://{HOST}"))
         self.browsers.append(browser)
         return browser
 
@@ -119,6 +119,10 @@ class Site:
             .status_code
         )
 
+    def another_worker(self) -> AbstractContextManager[Site]:
+        """Of the same registry."""
+        return Site.opened(**self.settings)
+
     @classmethod
     @contextmanager
     def opened(cls, folder: Path, **settings: Any) -> Iterator[Self]:
@@ -129,7 +133,7 @@ class Site:
         metadata = SqliteMetadata(folder / "registry.db")
         try:
             with in_process(application) as transport:
-                site = cls(transport, metadata)
+                site = cls(transport, metadata, {"folder": folder} | settings)
                 yield site
                 for browser in site.browsers:
                     browser.client.close()
