@@ -23,6 +23,7 @@ from registry.core.granting import GrantService
 from registry.core.people import PeopleService
 from registry.metadata.sqlite import SqliteMetadata
 from tests.support.inprocess import InProcessTransport, in_process
+from tests.unit.metadata.databases import rows
 
 PASSWORD, ANOTHER = "correct horse", "battery staple"
 HOST = "registry.test"
@@ -118,6 +119,10 @@ class Site:
             .get("/v2/", auth=(name, password))
             .status_code
         )
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the tables say."""
+        return rows(self.settings["folder"] / "registry.db", query)
 
     def another_worker(self) -> AbstractContextManager[Site]:
         """Of the same registry."""
