@@ -24,6 +24,7 @@ from registry.auth.verified import LIFETIME, VerifiedCredentials
 from registry.core.access import Demand
 from registry.core.accounts import Residents
 from registry.core.facts import Action, Caller, Credential, CredentialKind, Outcome
+from registry.core.logins import TooManyLogins
 from registry.core.ports import Recognition
 from registry.core.refusals import NotAdmitted
 from registry.core.rights import Grant
@@ -113,14 +114,17 @@ class Authenticator:
         except BadCredentials:
             self.tell_of_failure(basic.username, address)
             raise
+        except TooManyLogins as error:
+            self.tell_of_failure(basic.username, address, error.message, Outcome.DENIED)
+            raise
 
-    def tell_of_failure(self, username: str, address: str, why: str = "") -> None:
-        """Somebody is not who it says, or may not be it here."""
+    def tell_of_failure(self, username: str, address: str, why: str = "", outcome: Outcome = Outcome.FAILED) -> None:
+        """Somebody is not who it says, may not be it here, or was not even asked."""
         nobody = replace(self._residents.anonymous, address=address)
         # A secret in the place of a name is told of no more than its owner is shown of it.
         made = Opaque.parse(username)
         target = made.hint if made else username
-        self._witness.tell(Action.SIGN_IN, nobody, Outcome.FAILED, target=target, detail=why)
+        self._witness.tell(Action.SIGN_IN, nobody, outcome, target=target, detail=why)
 
     async def _proved(self, basic: BasicCredentials, address: str) -> Credential:
         made = Opaque.parse(basic.password)

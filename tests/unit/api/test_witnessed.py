@@ -101,6 +101,16 @@ def test_a_failed_login_tells_the_name_and_never_the_secret(data: Path) -> None:
     ]
 
 
+def test_who_is_not_even_asked_any_more_is_told_of_as_well(data: Path) -> None:
+    def ask(client: httpx.Client) -> None:
+        assert [client.get("/token", auth=("bob", str(each))).status_code for each in range(12)][-2:] == [429, 429]
+
+    assert told(data, ask) == [
+        ("sign-in", "failed", "(anonymous)", "", "", "bob", "10 times"),
+        ("sign-in", "denied", "(anonymous)", "", "", "bob", "too many failed logins, 2 times"),
+    ]
+
+
 def test_whoever_fetches_tokens_is_told_of_once(data: Path) -> None:
     def ask(client: httpx.Client) -> None:
         for _ in range(3):
