@@ -14,7 +14,7 @@ from registry.metadata.moment import Moment
 from registry.metadata.schema import manifest, tag, tag_history
 from registry.metadata.statements import Row, Statement
 from registry.oci.digest import Digest
-from registry.oci.errors import Denied
+from registry.oci.errors import TagMayNotMove
 from registry.oci.names import Tag
 
 _FIND: Final = (
@@ -73,7 +73,7 @@ class Tags:
         if former is None or former[0] == digest.packed:
             return False
         if not may_move:
-            raise Denied(reference=str(tag), reason="the tag is there already, and may not be moved")
+            raise TagMayNotMove(reference=str(tag))
         if not self._point(_MOVE, repository, tag, digest, by):
             return False
         self._remember(repository, tag, former, by)

@@ -148,6 +148,12 @@ class Denied(RegistryError):
     code, status, message = ErrorCode.DENIED, 403, "requested access to the resource is denied"
 
 
+class TagMayNotMove(Denied):
+    """The caller may add tags, and this one is there and points elsewhere; docker prints these words, and no detail."""
+
+    message = "the tag is there already, and may not be moved"
+
+
 class Unsupported(RegistryError):
     """A request that this registry does not serve in this form."""
 
