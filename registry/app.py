@@ -29,6 +29,7 @@ from registry.auth.passwords import Passwords
 from registry.background import Background
 from registry.config import Settings
 from registry.core.accounts import residents_of, settle
+from registry.core.collect import Collector
 from registry.core.credentials import CredentialService
 from registry.core.ends import EndsWatch
 from registry.core.people import PeopleService
@@ -203,6 +204,7 @@ def _background(
         _daily(settings, metadata),
         _ends_watch(metadata),
         _sealer(settings, metadata),
+        Collector(metadata, settings.undo_window),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import structlog
 
+from registry.core.collect import Collector
 from registry.core.ends import EndsWatch
 from registry.core.sealing import Sealer
 from registry.core.sweep import Sweeper, Swept
@@ -45,6 +46,7 @@ class Background:
     backup: Daily | None = None
     ends: EndsWatch | None = None
     sealer: Sealer | None = None
+    collector: Collector | None = None
 
     async def run(self, in_thread: InThread) -> None:
         """Round after round, until cancelled."""
@@ -54,11 +56,19 @@ class Background:
 
     def once(self) -> None:
         """A round; what fails is told, and tried again with the next."""
-        for work in (*self.refreshing, self.sweep, self.seal, self.back_up, self.warn):
+        for work in (*self.refreshing, self.collect, self.sweep, self.seal, self.back_up, self.warn):
             try:
                 work()
             except Exception:
                 _log.exception("background work failed")
+
+    def collect(self) -> None:
+        """Give back what nothing holds any more: one round, of which several processes may be in the middle."""
+        if self.collector is None:
+            return
+        collected = self.collector.run()
+        if collected.manifests or collected.links or collected.blobs:
+            _log.info("collected", manifests=collected.manifests, links=collected.links, blobs=collected.blobs)
 
     def sweep(self) -> None:
         """One round of what is done for all, and a line about it when there was something to do."""

@@ -30,6 +30,7 @@ from registry.core.nouns import (
     Usage,
 )
 from registry.core.nouns_of_audit import Events, Seals
+from registry.core.nouns_of_collecting import Collection
 from registry.core.nouns_of_people import Credentials, Grants, People, Throttles
 from registry.core.rights import Rights
 from registry.core.visible import ALL_VISIBLE, Visible
@@ -99,6 +100,8 @@ class Transaction(Protocol):
     def remedies(self) -> Remedies: ...
     @property
     def usage(self) -> Usage: ...
+    @property
+    def collection(self) -> Collection: ...
 
 
 class Reader(Protocol):

@@ -113,7 +113,7 @@ _HOLDERS: Final = (
     .limit(_SOME)
 )
 # As what a manifest may hold a blob, and as what another manifest: one digest can name both (design §4).
-_HELD_AS: Final = {ContentKind.BLOB: (Kind.CONFIG, Kind.LAYER), ContentKind.MANIFEST: (Kind.CHILD, Kind.CHILD)}
+HELD_AS: Final = {ContentKind.BLOB: (Kind.CONFIG, Kind.LAYER), ContentKind.MANIFEST: (Kind.CHILD, Kind.CHILD)}
 
 
 class Manifests:
@@ -206,7 +206,7 @@ class Manifests:
 
     def holders(self, repository: Repository, kind: ContentKind, digest: Digest) -> Sequence[Digest]:
         """Visible manifests that would break without it; some of them."""
-        first, last = _HELD_AS[kind]
+        first, last = HELD_AS[kind]
         rows = self._moment.run(
             _HOLDERS, repository=repository.id, digest=digest.packed, first_kind=first.value, last_kind=last.value
         )

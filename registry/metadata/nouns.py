@@ -7,6 +7,7 @@ from datetime import datetime
 
 from registry.metadata.accounts import Accounts
 from registry.metadata.blobs import Blobs
+from registry.metadata.collecting import Collection
 from registry.metadata.credentials import Credentials
 from registry.metadata.events import Events
 from registry.metadata.grants import Grants
@@ -37,6 +38,7 @@ class SqlTransaction:
         moment = self._moment = Moment(connection)
         self.accounts = Accounts(moment)
         self.blobs = Blobs(moment)
+        self.collection = Collection(moment)
         self.credentials = Credentials(moment)
         self.events = Events(moment)
         self.grants = Grants(moment)

@@ -151,7 +151,7 @@ class Denied(RegistryError):
 class TagMayNotMove(Denied):
     """The caller may add tags, and this one is there and points elsewhere; docker prints these words, and no detail."""
 
-    message = "the tag is there already, and may not be moved"
+    code, status, message = ErrorCode.DENIED, 403, "the tag is there already, and may not be moved"
 
 
 class Unsupported(RegistryError):
