@@ -39,7 +39,7 @@ class SecretLine:
             limits=limits_in_words(secret.limits),
             made=instant(secret.created),
             made_from=secret.made_from,
-            used=instant(secret.used) if secret.used else "never",
+            used=_use(secret, this),
             expires=instant(secret.expires) if secret.expires else "never",
             is_this=secret.id == this,
         )
@@ -76,6 +76,13 @@ class AccountView:
             sessions=lists[CredentialKind.SESSION],
             clients=lists[CredentialKind.REFRESH],
         )
+
+
+def _use(secret: Secret, this: int | None) -> str:
+    if secret.id == this:
+        # What is known of it is a minute old.
+        return "In use"
+    return f"Last used {instant(secret.used)}" if secret.used else "Not used yet"
 
 
 def instant(at: datetime) -> str:

@@ -46,13 +46,12 @@ def verbs(actions: Sequence[str]) -> str:
 
 
 def limits_in_words(limits: str) -> str:
-    """What a credential may be used for, of what its owner may do."""
+    """What a credential is good for, of what its owner may do."""
     rights = parse_limits(limits)
     if rights is None:
-        return "everything that you may do"
-    return "; ".join(
-        f"{verbs(each.actions)} in {_pattern(each.pattern) or 'every repository'}" for each in rights.grants
-    )
+        return "for everything that you may do"
+    lines = (f"{verbs(each.actions)} in {_pattern(each.pattern) or 'every repository'}" for each in rights.grants)
+    return f"to {'; '.join(lines)}"
 
 
 def _pattern(pattern: Pattern) -> str | None:

@@ -172,11 +172,11 @@ def test_a_new_token_comes_with_the_line_that_uses_it(browser: Browser, name: st
 @pytest.mark.parametrize(
     ("fields", "limits", "words"),
     [
-        ({}, "", "everything that you may do"),
-        ({"pattern": "**"}, "", "everything that you may do"),
-        ({"use": "reader"}, "pull **", "pull in every repository"),
-        ({"use": "writer", "pattern": "team/**"}, "pull,push team/**", "pull and push in team/**"),
-        ({"pattern": "a/b"}, "pull,push,delete,admin a/b", "pull, push, delete and manage grants and robots in a/b"),
+        ({}, "", "for everything that you may do"),
+        ({"pattern": "**"}, "", "for everything that you may do"),
+        ({"use": "reader"}, "pull **", "to pull in every repository"),
+        ({"use": "writer", "pattern": "team/**"}, "pull,push team/**", "to pull and push in team/**"),
+        ({"pattern": "a/b"}, "pull,push,delete,admin a/b", "to pull, push, delete and manage grants and robots in a/b"),
     ],
 )
 def test_a_token_is_limited_as_it_was_asked_for(
@@ -185,7 +185,7 @@ def test_a_token_is_limited_as_it_was_asked_for(
     minted(browser, **fields)
     (made,) = site.secrets(name, CredentialKind.TOKEN)
     assert made.limits == limits
-    assert f"for {words}" in text(browser.get("/account"))
+    assert f"good {words}" in text(browser.get("/account"))
 
 
 def test_a_token_ends_when_it_was_to(site: Site, browser: Browser, name: str) -> None:
