@@ -203,7 +203,7 @@ def _services(settings: Settings, drivers: Drivers, access: Access, in_thread: T
 def _administration(
     anonymous_pull: bool, metadata: Facts, authenticator: Authenticator, in_thread: Threads, witness: Witness
 ) -> ASGIApp:
-    # Late: FastAPI would cost each worker 35 MiB for life, and most are never asked for it.
+    # Late: FastAPI would cost each worker 20 MiB for life, and most are never asked for it.
     from registry.admin.app import create
     from registry.admin.callers import Callers
     from registry.admin.services import Administration
