@@ -108,12 +108,13 @@ class TokenService:
             if basic is None:
                 raise BadCredentials
             known = await self.authenticator.by_password(basic, address)
+            # A directory's word is good for an hour: nothing takes its place for longer than that.
+            lasts = asked.is_offline and known.kind is not CredentialKind.EXTERNAL
+            # What was shown may have been taken back by now: then there is nothing to be had for it.
+            refresh = await self._refresh_token(known.caller, asked) if lasts else None
         except Unauthorized as error:
             return _unauthorized(error)
         self.witness.tell(Action.SIGN_IN, known.caller, Outcome.DONE)
-        # A directory's word is good for an hour: nothing takes its place for longer than that.
-        lasts = asked.is_offline and known.kind is not CredentialKind.EXTERNAL
-        refresh = await self._refresh_token(known.caller, asked) if lasts else None
         return await self._issue(known.caller, asked, refresh)
 
     async def _refresh(self, secret: str, asked: _Asked, address: str) -> Response:

@@ -18,8 +18,10 @@ from typing import Final
 
 from registry.core.facts import Action, Caller, CredentialKind, Secret
 from registry.core.ports import Metadata, Transaction
+from registry.core.printable import printable
 from registry.core.refusals import CredentialUnknown, TooManyCredentials, Unfit
 from registry.core.rights import Grant, limits_text
+from registry.oci.errors import Unauthorized
 
 MOST_OF_A_KIND: Final = 200
 """Of one principal: whoever lets them pile up is a program that should keep the one it has."""
@@ -36,6 +38,22 @@ class Made:
 
     hashed: str
     hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewCredential:
+    """One to be given out: its label, limits (as in `core/rights`), a lifetime, an end or neither; and its parent.
+
+    That is the one which was shown to get it, if any was.
+    """
+
+    kind: CredentialKind
+    made: Made
+    label: str = ""
+    limits: str = ""
+    lifetime: timedelta | None = None
+    expires: datetime | None = None
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,40 +77,27 @@ class CredentialService:
     ) -> Secret:
         """One more credential of the principal `owner`, with a lifetime, an end, or neither.
 
-        Raises: TooManyCredentials; Unfit for an end that has passed.
+        Raises: TooManyCredentials, Unauthorized; Unfit for an end that has passed.
         """
-        text = limits_text(limits)
-
-        def add(tx: Transaction) -> Secret:
-            if tx.credentials.count(owner, kind) >= MOST_OF_A_KIND:
-                # Refresh tokens pile up by themselves: every docker login makes one, and no logout takes it back.
-                if kind not in {CredentialKind.REFRESH, CredentialKind.SESSION}:
-                    raise TooManyCredentials(limit=MOST_OF_A_KIND)
-                tx.credentials.revoke_stalest(owner, kind)
-            if expires is not None and expires <= tx.now:
-                raise Unfit(expires=expires.isoformat(), reason="this has passed")
-            ends = expires if lifetime is None else tx.now + lifetime
-            added = tx.credentials.add(
-                owner, kind, made.hashed, label=label[:_LONGEST_LABEL], hint=made.hint, limits=text, expires=ends,
-                parent=parent, made_from=by.address,
-            )  # fmt: skip
-            if kind is not CredentialKind.REFRESH:
-                tx.journal.note(Action.GIVE_CREDENTIAL, by, target=tx.people.name_of(owner), detail=f"{kind} {label}")
-            return added
-
-        return self.metadata.transact(add)
+        wanted = NewCredential(kind, made, label, limits_text(limits), lifetime, expires, parent)
+        return self.metadata.transact(lambda tx: give(tx, owner, wanted, by))
 
     def list(self, owner: int) -> Sequence[Secret]:
         """Those that are good by now, newest first; never their secrets."""
         return self.metadata.observe(lambda tx: tx.credentials.of(owner))
 
     def revoke(self, owner: int, uuid: str, by: Caller) -> None:
-        """Take it back, and whatever was given out for it. Raises: CredentialUnknown."""
+        """Take it back, and whatever was given out for it; a password is not given out.
+
+        Raises: CredentialUnknown, Unfit.
+        """
 
         def end(tx: Transaction) -> None:
             secret = tx.credentials.find(owner, uuid)
             if secret is None:
-                raise CredentialUnknown(uuid=uuid)
+                raise CredentialUnknown(uuid=uuid[:100])
+            if secret.kind is CredentialKind.PASSWORD:
+                raise Unfit(uuid=uuid, reason="a password is changed, or taken away with its account")
             tx.credentials.revoke(secret.id)
             detail = f"{secret.kind} {secret.label}"
             tx.journal.note(Action.REVOKE_CREDENTIAL, by, target=tx.people.name_of(owner), detail=detail)
@@ -128,3 +133,45 @@ class CredentialService:
         latest = sorted(dict(used).items())
         if latest:
             self.metadata.transact(lambda tx: tx.credentials.note_use(latest))
+
+
+def give(tx: Transaction, owner: int, wanted: NewCredential, by: Caller) -> Secret:
+    """One more credential of the principal `owner`.
+
+    Raises: TooManyCredentials; Unauthorized when the one that was shown for it is good no more; Unfit for an end that
+    has passed.
+    """
+    _make_room(tx, owner, wanted.kind)
+    added = tx.credentials.add(
+        owner, wanted.kind, wanted.made.hashed, label=printable(wanted.label, _LONGEST_LABEL), hint=wanted.made.hint,
+        limits=wanted.limits, expires=_end(tx, wanted), parent=wanted.parent, made_from=by.address,
+    )  # fmt: skip
+    if wanted.kind is not CredentialKind.REFRESH:
+        detail = f"{added.kind} {added.label}"
+        tx.journal.note(Action.GIVE_CREDENTIAL, by, target=tx.people.name_of(owner), detail=detail)
+    return added
+
+
+def _make_room(tx: Transaction, owner: int, kind: CredentialKind) -> None:
+    """Refresh tokens pile up by themselves: every docker login makes one, and no logout takes it back.
+
+    Raises: TooManyCredentials, for what somebody has asked for.
+    """
+    if tx.credentials.count(owner, kind) < MOST_OF_A_KIND:
+        return
+    if kind not in {CredentialKind.REFRESH, CredentialKind.SESSION}:
+        raise TooManyCredentials(limit=MOST_OF_A_KIND)
+    tx.credentials.revoke_stalest(owner, kind)
+
+
+def _end(tx: Transaction, wanted: NewCredential) -> datetime | None:
+    """Nothing outlives what was shown to get it. Raises: Unauthorized, Unfit."""
+    if wanted.expires is not None and wanted.expires <= tx.now:
+        raise Unfit(expires=wanted.expires.isoformat(), reason="this has passed")
+    ends = wanted.expires if wanted.lifetime is None else tx.now + wanted.lifetime
+    if wanted.parent is None:
+        return ends
+    parent = tx.credentials.hold(wanted.parent)
+    if parent is None:
+        raise Unauthorized
+    return min((each for each in (ends, parent.expires) if each is not None), default=None)

@@ -17,7 +17,10 @@ FIRST: Final = ("", "")
 
 
 class People(Protocol):
-    """Users, groups and robots. Every change makes all workers look at rights anew."""
+    """Users, groups and robots. Every change that decides what somebody may do makes all workers look at rights anew.
+
+    One that a transaction has found is its own until it ends: who else wants to change it waits, and finds it changed.
+    """
 
     def find(self, name: str) -> Principal | None:
         """By the name that grants use; `anyone` is the one for everybody."""
@@ -40,7 +43,10 @@ class People(Protocol):
         ...
 
     def change(self, changed: Principal) -> Principal | None:
-        """Keep what it says but for id, uuid, kind and source, as its next version; None when it is not as it was."""
+        """Keep what can be changed of it, as its next version; None when it is not as it was.
+
+        That is its description, its end, whether it is disabled and whether it administers.
+        """
         ...
 
     def remove(self, principal: Principal) -> None:
@@ -73,7 +79,7 @@ class People(Protocol):
         ...
 
     def other_administrators(self, principal: int) -> bool:
-        """Whether somebody else may do everything, and can sign in."""
+        """Whether some other user may do everything, by itself and for good, and can sign in."""
         ...
 
     def expiring(self, before: datetime) -> Sequence[Principal]:
@@ -127,6 +133,10 @@ class Credentials(Protocol):
         ...
 
     def find(self, owner: int, uuid: str) -> Secret | None: ...
+    def hold(self, credential: int) -> Secret | None:
+        """The one of this id; until this transaction has ended, nobody takes it back."""
+        ...
+
     def of(self, owner: int) -> Sequence[Secret]:
         """Newest first."""
         ...
@@ -144,8 +154,8 @@ class Credentials(Protocol):
         """Take back the one that was used longest ago."""
         ...
 
-    def set_password(self, owner: int, secret: str) -> None:
-        """The one password, hashed, from now on; what was given out for the former ends."""
+    def set_password(self, owner: int, secret: str) -> Secret:
+        """The one password, hashed, from now on; the former ends, and what was given out for it."""
         ...
 
     def external(self, owner: int) -> int | None:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from registry.core.accounts import ADMIN
-from registry.core.credentials import CredentialService, Made
-from registry.core.facts import LOCAL, Action, Caller, CredentialKind, Principal, PrincipalKind
+from registry.core.credentials import Made, NewCredential, give
+from registry.core.facts import LOCAL, Action, Caller, CredentialKind, Principal, PrincipalKind, Secret
 from registry.core.nouns_of_people import ALL, FIRST
 from registry.core.ports import Metadata, Transaction
 from registry.core.principal_names import group_name, project_of, robot_name, user_name
@@ -52,20 +52,20 @@ class PeopleService:
 
         return self.metadata.transact(add)
 
-    def set_password(self, name: str, password: str | None, by: Caller) -> None:
+    def set_password(self, name: str, password: str | None, by: Caller) -> Secret | None:
         """From now on it is this one, or none; browsers and clients that signed in by the former are signed out.
 
         Raises: PrincipalUnknown; Unfit for who has none: a robot, a group, or somebody who signs in elsewhere;
         LastAdministrator.
         """
-        self.metadata.transact(lambda tx: give_password(tx, known(tx, name), password, by))
+        return self.metadata.transact(lambda tx: give_password(tx, known(tx, name), password, by))
 
     def change(
         self, name: str, by: Caller, alter: Callable[[Principal, datetime], Principal], *, version: int | None = None
     ) -> Principal:
         """Keep what `alter` makes of it, at the transaction's instant; of this `version`, if one is given.
 
-        Raises: PrincipalUnknown, Changed, LastAdministrator.
+        Raises: PrincipalUnknown, Changed, LastAdministrator, Unfit.
         """
 
         def keep(tx: Transaction) -> Principal:
@@ -167,13 +167,20 @@ class PeopleService:
         return [each for each in found if project_of(each.name) == project]
 
     def rotate(self, robot: str, made: Made, by: Caller, *, keep_former: bool = False) -> None:
-        """A secret for the robot, in place of those it had or beside them. Raises: PrincipalUnknown, Unfit."""
-        principal = self.get(robot)
-        if principal.kind is not PrincipalKind.ROBOT:
-            raise Unfit(name=robot, reason="only a robot has secrets that are given to it")
-        if not keep_former:
-            self.metadata.transact(lambda tx: tx.credentials.revoke_all(principal.id, [CredentialKind.TOKEN]))
-        CredentialService(self.metadata).give(principal.id, CredentialKind.TOKEN, made, by, label="secret")
+        """A secret for the robot, in place of those it had or beside them.
+
+        Raises: PrincipalUnknown, Unfit, TooManyCredentials.
+        """
+
+        def replace_secret(tx: Transaction) -> None:
+            principal = known(tx, robot)
+            if principal.kind is not PrincipalKind.ROBOT:
+                raise Unfit(name=robot, reason="only a robot has secrets that are given to it")
+            if not keep_former:
+                tx.credentials.revoke_all(principal.id, [CredentialKind.TOKEN])
+            give(tx, principal.id, NewCredential(CredentialKind.TOKEN, made, "secret"), by)
+
+        self.metadata.transact(replace_secret)
 
     def warn_of_ends(self, by: Caller) -> Sequence[Principal]:
         """An event for each robot that will expire soon, once; those robots."""
@@ -216,9 +223,11 @@ def added(tx: Transaction, made: Principal | None, name: str, by: Caller) -> Pri
 
 
 def changed(tx: Transaction, former: Principal, wanted: Principal, by: Caller) -> Principal:
-    """What `former` is from now on, told of. Raises: Changed, LastAdministrator."""
+    """What `former` is from now on, told of. Raises: Changed, LastAdministrator, Unfit."""
     if wanted == former:
         return former
+    if former.kind is PrincipalKind.ANONYMOUS:
+        raise Unfit(name=former.name, reason="everybody cannot be changed")
     _guard_administration(tx, former, wanted)
     kept = tx.people.change(wanted)
     if kept is None:
@@ -227,29 +236,31 @@ def changed(tx: Transaction, former: Principal, wanted: Principal, by: Caller) -
     return kept
 
 
-def give_password(tx: Transaction, user: Principal, password: str | None, by: Caller) -> None:
+def give_password(tx: Transaction, user: Principal, password: str | None, by: Caller) -> Secret | None:
     """From now on it is this one, or none. Raises: Unfit, LastAdministrator."""
+    given = None
     if user.kind is not PrincipalKind.USER or user.source != LOCAL:
         raise Unfit(name=user.name, reason="only a user who signs in here has a password")
     if password is None:
         _guard_administration(tx, user, replace(user, is_admin=False))
         tx.credentials.revoke_all(user.id, [CredentialKind.PASSWORD])
     else:
-        tx.credentials.set_password(user.id, password)
+        given = tx.credentials.set_password(user.id, password)
     tx.credentials.revoke_all(user.id, [CredentialKind.SESSION])
     tx.journal.note(Action.CHANGE_PASSWORD, by, target=user.name, detail="none" if password is None else "")
+    return given
 
 
 def _guard_administration(tx: Transaction, former: Principal, wanted: Principal) -> None:
     """Raises: LastAdministrator."""
     could = former.kind is PrincipalKind.USER and former.is_admin and former.disabled is None
-    can = wanted.is_admin and wanted.disabled is None
+    can = wanted.is_admin and wanted.disabled is None and wanted.expires is None
     if could and not can and not tx.people.other_administrators(former.id):
         raise LastAdministrator(name=former.name)
 
 
 def _difference(former: Principal, changed: Principal) -> str:
-    told = ("name", "is_admin", "description", "disabled", "expires")
+    told = ("is_admin", "description", "disabled", "expires")
     return ", ".join(
         f"{each}: {getattr(changed, each)}" for each in told if getattr(former, each) != getattr(changed, each)
     )

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam as p
 from registry.core.facts import CredentialKind, Secret
 from registry.metadata.instants import from_micros, to_micros
 from registry.metadata.moment import Moment
-from registry.metadata.schema_people import credential
+from registry.metadata.schema_people import credential, principal
 from registry.metadata.statements import Row
 
 _GOOD: Final = (
@@ -42,7 +42,11 @@ _ADD: Final = (
     )
     .returning(*_SHOWN)
 )  # fmt: skip
-# Children of children are given out by nobody; should there ever be any, they are ended by the next turn.
+# What is given out for one and what takes that one back are one after the other: neither is missed by the other.
+_HOLD: Final = sa.select(*_SHOWN).where(credential.c.id == p("which"), *_GOOD).with_for_update(read=True)
+_SEIZE: Final = sa.select(credential.c.id).where(credential.c.id == p("which")).with_for_update()
+_SEIZE_OWNER: Final = sa.select(principal.c.id).where(principal.c.id == p("owner")).with_for_update(key_share=True)
+# Children of children are given out by nobody.
 _REVOKE: Final = (
     sa.update(credential)
     .where(
@@ -53,7 +57,9 @@ _REVOKE: Final = (
 _OF_KIND: Final = sa.select(credential.c.id).where(
     credential.c.principal_id == p("owner"), credential.c.kind == p("kind"), *_GOOD
 )
-_STALEST: Final = _OF_KIND.order_by(sa.func.coalesce(credential.c.used_at, credential.c.created_at)).limit(1)
+_STALEST: Final = _OF_KIND.order_by(
+    sa.func.coalesce(credential.c.used_at, credential.c.created_at), credential.c.id
+).limit(1)
 _PASSWORD: Final = sa.select(credential.c.id).where(
     credential.c.principal_id == p("owner"), credential.c.kind == "password", credential.c.revoked_at.is_(None)
 )
@@ -112,6 +118,11 @@ class Credentials:
         row = self._moment.first(_FIND, owner=owner, uuid=uuid, now=self._moment.micros)
         return _as_secret(row) if row else None
 
+    def hold(self, credential: int) -> Secret | None:
+        """The one of this id, if it is good by now; so it stays until this transaction has ended."""
+        row = self._moment.first(_HOLD, which=credential, now=self._moment.micros)
+        return _as_secret(row) if row else None
+
     def of(self, owner: int) -> Sequence[Secret]:
         """All that are good by now, newest first."""
         return [_as_secret(row) for row in self._moment.run(_OF, owner=owner, now=self._moment.micros)]
@@ -122,6 +133,7 @@ class Credentials:
 
     def revoke(self, credential: int) -> None:
         """Take it back, and whatever was given out for it."""
+        self._moment.run(_SEIZE, which=credential)
         self._moment.run(_REVOKE, which=credential, now=self._moment.micros)
 
     def revoke_all(self, owner: int, kinds: Sequence[CredentialKind]) -> int:
@@ -140,13 +152,13 @@ class Credentials:
         if row is not None:
             self.revoke(row[0])
 
-    def set_password(self, owner: int, secret: str) -> None:
-        """The one password from now on; what was given out for the former ends."""
-        former = self._moment.first(_PASSWORD, owner=owner)
-        if former is not None:
-            # Another credential, not the same one changed: bearer tokens name the one that they were given out for.
-            self.revoke(former[0])
-        self.add(
+    def set_password(self, owner: int, secret: str) -> Secret:
+        """The one password from now on; the former ends, and what was given out for it."""
+        self._moment.run(_SEIZE_OWNER, owner=owner)
+        for row in self._moment.run(_PASSWORD, owner=owner):
+            self.revoke(row[0])
+        # Another credential, not another secret of the same one: what names the former is good for nothing any more.
+        return self.add(
             owner, CredentialKind.PASSWORD, secret, label="", hint="", limits="", expires=None, parent=None,
             made_from="",
         )  # fmt: skip

@@ -34,10 +34,11 @@ _SHOWN: Final = sa.select(
 ).select_from(
     grant.join(principal, principal.c.id == grant.c.principal_id).join(_giver, _giver.c.id == grant.c.created_by)
 )
-_FIND: Final = _SHOWN.where(grant.c.uuid == p("uuid"))
+# Held for whoever changes it: what the next one finds is what this one has made of it.
+_FIND: Final = _SHOWN.where(grant.c.uuid == p("uuid")).with_for_update(of=grant)
 _ON: Final = _SHOWN.where(
     grant.c.principal_id == p("principal"), grant.c.pattern == p("pattern"), grant.c.denies == p("denies")
-)
+).with_for_update(of=grant)
 _PAGE: Final = _SHOWN.where(grant.c.uuid > p("last")).order_by(grant.c.uuid).limit(p("limit"))
 _PAGE_OF: Final = _PAGE.where(grant.c.principal_id == p("principal"))
 _PUT: Final = (

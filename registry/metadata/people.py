@@ -25,13 +25,20 @@ _SHOWN: Final = (
     principal.c.external_id, principal.c.description, principal.c.created_at, principal.c.disabled_at,
     principal.c.expires_at, principal.c.version,
 )  # fmt: skip
-_FIND: Final = sa.select(*_SHOWN).where(principal.c.name == p("name"))
-_ANYONE: Final = sa.select(*_SHOWN).where(principal.c.kind == "anonymous")
-_EXTERNAL: Final = sa.select(*_SHOWN).where(
-    principal.c.source == p("source"),
-    principal.c.external_id == p("external_id"),
-    principal.c.external_id.is_not(None),
+# Whoever changes something of a principal has it for itself from then on: two who do are one after the other, and the
+# second finds what the first has made of it.
+_FIND: Final = sa.select(*_SHOWN).where(principal.c.name == p("name")).with_for_update(key_share=True)
+_ANYONE: Final = sa.select(*_SHOWN).where(principal.c.kind == "anonymous").with_for_update(key_share=True)
+_EXTERNAL: Final = (
+    sa.select(*_SHOWN)
+    .where(
+        principal.c.source == p("source"),
+        principal.c.external_id == p("external_id"),
+        principal.c.external_id.is_not(None),
+    )
+    .with_for_update(key_share=True)
 )
+_HOLD: Final = sa.select(principal.c.id).where(principal.c.id == p("which")).with_for_update(key_share=True)
 _NAME_OF: Final = sa.select(principal.c.name).where(principal.c.id == p("principal"))
 _ADD: Final = (
     insert(principal)
@@ -46,12 +53,23 @@ _ADD: Final = (
     .on_conflict_do_nothing()
     .returning(*_SHOWN)
 )  # fmt: skip
+_FORMER: Final = (
+    sa.select(principal.c.is_admin, principal.c.disabled_at, principal.c.expires_at)
+    .where(principal.c.id == p("which"), principal.c.version == p("former"))
+    .with_for_update(key_share=True)
+)
 _CHANGE: Final = (
     sa.update(principal)
     .where(principal.c.id == p("which"), principal.c.version == p("former"))
     .values(
-        {each: p(each) for each in ("name", "is_admin", "description", "disabled_at", "expires_at")}
-        | {"version": principal.c.version + 1, "warned_at": None}
+        {each: p(each) for each in ("is_admin", "description", "disabled_at", "expires_at")}
+        | {
+            "version": principal.c.version + 1,
+            # Of another end it was not told yet.
+            "warned_at": sa.case(
+                (principal.c.expires_at.is_not_distinct_from(p("expires_at")), principal.c.warned_at), else_=sa.null()
+            ),
+        }
     )
     .returning(*_SHOWN)
 )
@@ -128,20 +146,28 @@ _ENDS: Final = (
         name=p("name"), disabled_at=p("now"), external_id=None, is_admin=sa.false(), version=principal.c.version + 1
     ),
 )
-# By itself or by a group, and with something to sign in with.
+# By itself, as groups come and go by what others say, for good, and with something to sign in with. Held, so that of
+# two administrators who demote each other at once only one succeeds.
 _ADMINISTRATORS: Final = (
     sa.select(principal.c.id)
     .where(
         principal.c.kind == "user",
         principal.c.id != p("but"),
         principal.c.disabled_at.is_(None),
+        principal.c.expires_at.is_(None),
         principal.c.is_admin == p("yes"),
         sa.or_(
             principal.c.source != LOCAL,
-            sa.exists().where(credential.c.principal_id == principal.c.id, credential.c.revoked_at.is_(None)),
+            sa.exists().where(
+                credential.c.principal_id == principal.c.id,
+                credential.c.kind == "password",
+                credential.c.revoked_at.is_(None),
+            ),
         ),
     )
+    .order_by(principal.c.id)
     .limit(1)
+    .with_for_update(key_share=True)
 )
 _EXPIRING: Final = (
     sa.select(*_SHOWN)
@@ -151,8 +177,9 @@ _EXPIRING: Final = (
         principal.c.warned_at.is_(None),
         principal.c.disabled_at.is_(None),
     )
-    .order_by(principal.c.expires_at)
+    .order_by(principal.c.expires_at, principal.c.id)
     .limit(1000)
+    .with_for_update(key_share=True)
 )
 _WARNED: Final = sa.update(principal).where(principal.c.id == p("which")).values(warned_at=p("now"))
 
@@ -206,17 +233,21 @@ class People:
 
     def change(self, changed: Principal) -> Principal | None:
         """Its next version; None when it is not as it was."""
+        former = self._moment.first(_FORMER, which=changed.id, former=changed.version)
+        if former is None:
+            return None
+        deciding = changed.is_admin, _micros(changed.disabled), _micros(changed.expires)
+        if deciding != (bool(former[0]), *former[1:]):
+            self._touch()
         row = self._moment.first(
             _CHANGE,
             which=changed.id,
             former=changed.version,
-            name=changed.name,
             is_admin=changed.is_admin,
             description=changed.description,
             disabled_at=_micros(changed.disabled),
             expires_at=_micros(changed.expires),
         )
-        self._touch()
         return _as_principal(row) if row else None
 
     def remove(self, principal: Principal) -> None:
@@ -262,6 +293,7 @@ class People:
 
     def replace_groups(self, member: int, source: str, groups: Sequence[int]) -> None:
         """These groups and no others, as far as this source says."""
+        self._moment.run(_HOLD, which=member)
         former = {int(row[0]) for row in self._moment.run(_LEAVE_ALL, member=member, source=source)}
         for group in sorted(set(groups)):
             self._moment.run(_JOIN, group_id=group, member_id=member, source=source)

@@ -119,8 +119,8 @@ class Account:
             raise PasswordUnchanged(reason=str(error)) from None
         if known.kind is not CredentialKind.PASSWORD:
             raise PasswordUnchanged(reason="the present one is not right")
-        await self.in_thread(self.people.set_password, caller.name, hashed, caller)
-        return replace(caller, credential=known.id)
+        given = await self.in_thread(self.people.set_password, caller.name, hashed, caller)
+        return replace(caller, credential=given.id if given else None)
 
     async def _token(self, request: Request, signed_in: SignedIn, fields: dict[str, str]) -> Response:
         caller, made = signed_in.caller, Opaque.generate(CredentialKind.TOKEN)

@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 
 import pytest
 
-from registry.core.ports import Metadata
+from registry.core.facts import Caller
+from registry.core.ports import Metadata, Transaction
 from registry.metadata.postgres import PostgresMetadata
 from registry.metadata.postgres_reader import PostgresReader
 from registry.metadata.reader import Lookups, SqliteReader
 from registry.metadata.sqlite import SqliteMetadata
+from tests.contracts.people import People
 from tests.support.postgres import postgres_server
 from tests.unit.metadata.databases import new_database, opened, quick_folder
 
@@ -67,6 +69,20 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
 @pytest.fixture
 def metadata(database: Database) -> Metadata:
     return database.metadata
+
+
+@pytest.fixture
+def people(metadata: Metadata) -> People:
+    """With one administrator who can sign in, and everybody."""
+
+    def settle(tx: Transaction) -> Caller:
+        admin = tx.accounts.add("admin", "user", is_admin=True)
+        tx.accounts.add_password(admin, "hash of a password")
+        tx.accounts.add("(anonymous)", "anonymous")
+        tx.accounts.add("(open)", "open", is_admin=True)
+        return admin
+
+    return People(metadata, metadata.transact(settle))
 
 
 @pytest.fixture

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
-from threading import Barrier
 from typing import TypeVar
 from uuid import uuid4
 
@@ -26,6 +24,7 @@ from registry.oci.names import RepositoryName, Tag
 from registry.storage.hashing import hashes
 from registry.storage.memory import MemoryStore
 from tests.support.postgres import ask, postgres_server
+from tests.support.together import together
 
 T = TypeVar("T")
 THREADS = 8
@@ -97,18 +96,6 @@ def index(*manifests: bytes) -> bytes:
 
 def put_link(repository: Repository, digest: Digest, tx: Transaction) -> bool:
     return tx.links.put(repository, digest, HOUR)
-
-
-def together(*works: Callable[[], T]) -> list[T]:
-    """What each gives, all begun at the same moment."""
-    barrier = Barrier(len(works))
-
-    def run(work: Callable[[], T]) -> T:
-        barrier.wait(30)
-        return work()
-
-    with ThreadPoolExecutor(len(works)) as threads:
-        return [each.result(60) for each in [threads.submit(run, work) for work in works]]
 
 
 # Two at once
