@@ -24,7 +24,7 @@ from registry.auth.verified import LIFETIME, VerifiedCredentials
 from registry.core.access import Demand
 from registry.core.accounts import Residents
 from registry.core.facts import Action, Caller, Credential, CredentialKind, Outcome
-from registry.core.logins import TooManyLogins
+from registry.core.logins import TooManyLogins, source_of
 from registry.core.ports import Recognition
 from registry.core.refusals import NotAdmitted
 from registry.core.rights import Grant
@@ -131,14 +131,15 @@ class Authenticator:
         if made is not None:
             return await self._by_made(basic.username, made, address)
         known = await self._recognition.password(basic.username)
-        if not (known and self._verified.get(*basic, known.id, known.version, time.monotonic())):
+        source = source_of(address)
+        if not (known and self._verified.get(source, *basic, known.id, known.version, time.monotonic())):
             if self._checks.directories and (known is None or known.kind is CredentialKind.EXTERNAL):
                 known = await self._by_directory(basic, address)
             elif not await self._checks.verify(basic, known, address):
                 known = None
             if known is None:
                 raise BadCredentials
-            self._verified.put(*basic, known.id, known.version, time.monotonic())
+            self._verified.put(source, *basic, known.id, known.version, time.monotonic())
         return await self._ready(known, address)
 
     async def _by_directory(self, basic: BasicCredentials, address: str) -> Credential | None:

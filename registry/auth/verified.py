@@ -1,8 +1,8 @@
 """Credentials verified a moment ago: a client that sends Basic with each request costs one password hash a minute.
 
-An entry is HMAC-SHA256(key of this process, username ‖ password ‖ credential ‖ version), each part behind its length.
-The password is not kept, a copy of the entries is of no use elsewhere, and a credential that changed has another
-version, hence no entry.
+An entry is HMAC-SHA256(key of this process, source ‖ username ‖ password ‖ credential ‖ version), each part behind its
+length. The password is not kept, a copy of the entries is of no use elsewhere, and a credential that changed has
+another version, hence no entry.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ LIFETIME: Final = 60.0
 class VerifiedCredentials:
     """Whether a password was right for a credential as it now stands; failures are not remembered.
 
+    Only where it was shown: elsewhere it would tell a guesser, who is made to wait, that this one is right.
     The caller reads the credential's id and version first, at every request: so a revocation is seen at once.
     """
 
@@ -33,20 +34,22 @@ class VerifiedCredentials:
     def __len__(self) -> int:
         return len(self._verified)
 
-    def get(self, username: str, password: str, credential: int, version: int, now: float) -> bool:
+    def get(self, source: str, username: str, password: str, credential: int, version: int, now: float) -> bool:
         """Whether this very login was verified less than a lifetime ago; `now` is a monotonic clock's."""
-        return self._verified.find(self._entry(username, password, credential, version), now) is not None
+        return self._verified.find(self._entry(source, username, password, credential, version), now) is not None
 
-    def put(self, username: str, password: str, credential: int, version: int, now: float) -> None:
+    def put(self, source: str, username: str, password: str, credential: int, version: int, now: float) -> None:
         """Remember a login that has just been verified at `now`."""
-        self._verified.put(self._entry(username, password, credential, version), True, until=now + self._lifetime)
+        self._verified.put(
+            self._entry(source, username, password, credential, version), True, until=now + self._lifetime
+        )
 
     def clear(self) -> None:
         """Forget every login."""
         self._verified.clear()
 
-    def _entry(self, username: str, password: str, credential: int, version: int) -> bytes:
-        parts = username.encode(), password.encode(), str(credential).encode(), str(version).encode()
+    def _entry(self, source: str, username: str, password: str, credential: int, version: int) -> bytes:
+        parts = source.encode(), username.encode(), password.encode(), str(credential).encode(), str(version).encode()
         return hmac.digest(self._key, b"".join(_with_lengths(parts)), "sha256")
 
 

@@ -76,6 +76,13 @@ def test_a_login_that_is_remembered_is_not_refused_for_failures_since(strict: Ga
     assert login(strict, "admin", PASSWORD) == "in"
 
 
+def test_that_its_owner_just_signed_in_tells_a_guesser_elsewhere_nothing(strict: Gate) -> None:
+    for _ in range(3):
+        login(strict, "admin", "wrong", AWAY)
+    assert login(strict, "admin", PASSWORD, HOME) == "in"
+    assert login(strict, "admin", PASSWORD, AWAY) == "TooManyLogins"
+
+
 def test_who_remembers_the_password_at_last_may_mistype_it_again(strict: Gate) -> None:
     for _ in range(2):
         assert [login(strict, "bob", "wrong") for _ in range(2)] == ["BadCredentials"] * 2
