@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import product
 
+import pytest
+
+from registry.core.logins import LoginLimits, LoginThrottle, TooManyLogins
 from registry.core.ports import Metadata, Transaction
 from registry.core.throttle import Allowance
 
@@ -67,3 +73,35 @@ def test_only_what_is_past_is_taken_away_and_no_more_than_asked_for(metadata: Me
     assert metadata.transact(lambda tx: tx.throttles.forget_past(2)) == 1
     assert not metadata.observe(lambda tx: tx.throttles.has_past())
     assert set(metadata.observe(lambda tx: tx.throttles.of(["coming"]))) == {"coming"}
+
+
+def test_logins_that_fail_together_from_everywhere_are_all_counted(metadata: Metadata) -> None:
+    # Each shares a bucket with others, and they write them in whatever order they come.
+    limits = LoginLimits(attempts=100, attempts_source=100, interval=timedelta(hours=1))
+    throttle = LoginThrottle(metadata, limits)
+    attempts = [limits.by_password(*each) for each in product(("alice", "bob", "carol"), ("192.0.2.1", "192.0.2.2"))]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(throttle.failed, attempts * 5))
+    now = metadata.transact(lambda tx: tx.now)
+    for attempt in attempts:
+        names = [name for name, _ in attempt.buckets]
+        kept = metadata.observe(partial(_kept, names))
+        counted = [round((kept[name] - now) / allowance.interval) for name, allowance in attempt.buckets]
+        assert counted == [5, 10, 15]
+
+
+def test_what_one_worker_counts_another_one_refuses(metadata: Metadata) -> None:
+    limits = LoginLimits(attempts=4, attempts_source=100, interval=timedelta(hours=1))
+    workers, attempt = [LoginThrottle(metadata, limits) for _ in range(2)], limits.by_password("alice", "192.0.2.1")
+    for turn in range(4):
+        workers[turn % 2].admit(attempt)
+        workers[turn % 2].failed(attempt)
+    for worker in workers:
+        with pytest.raises(TooManyLogins):
+            worker.admit(attempt)
+    workers[0].succeeded(attempt)
+    assert not workers[1].admit(attempt)
+
+
+def _kept(names: list[str], tx: Transaction) -> Mapping[str, datetime]:
+    return tx.throttles.of(names)

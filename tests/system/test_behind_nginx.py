@@ -1,5 +1,6 @@
 """deploy/nginx.conf in front of the registry: the file that an operator copies, with a test's names in it."""
 
+import json
 import re
 import shutil
 import signal
@@ -42,7 +43,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     require(program, "the program nginx is not installed")
     folder, port = tmp_path_factory.mktemp("nginx"), free_port()
     url, certificate = f"https://127.0.0.1:{port}", Certificate.make(folder / "tls")
-    with RunningServer(folder / "data", {"public_url": url}, workers=2) as server:
+    with RunningServer(folder / "data", {"public_url": url, "trusted_proxies": "127.0.0.1"}, workers=2) as server:
         found = Proxy(url, certificate, server)
         (folder / "nginx.conf").write_text(_configuration(found, port))
         command = (str(program), "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "log"))
@@ -79,6 +80,19 @@ def test_a_range_of_a_large_blob_passes_the_proxy(client: RegistryClient) -> Non
 def test_the_challenge_names_the_token_service_as_clients_reach_it(proxy: Proxy) -> None:
     with proxy.http() as http:
         assert Challenge.of(http.get("/v2/")).parameters["realm"] == f"{proxy.url}/token"
+
+
+def test_the_registry_knows_where_a_client_comes_from_whatever_it_says_itself(proxy: Proxy) -> None:
+    transport = httpx.HTTPTransport(local_address="127.0.0.5", verify=proxy.certificate.trust())
+    forged = {"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9", "X-Forwarded-Proto": "ftp"}
+    with httpx.Client(base_url=proxy.url, transport=transport, trust_env=False) as http:
+        http.get("/v2/from-elsewhere/tags/list", headers=forged)
+
+    def told() -> list[str]:
+        lines = (line for line in proxy.server.output().splitlines() if "/v2/from-elsewhere/" in line)
+        return [json.loads(line)["remote"] for line in lines]
+
+    eventually("the access log tells of it", lambda: told() == ["127.0.0.5"])
 
 
 def test_the_registry_receives_a_layer_while_the_client_is_still_sending_it(
