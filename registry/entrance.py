@@ -94,7 +94,9 @@ class Entrance:
     def _of_accounts(self, pages: Pages) -> list[Route]:
         public_url = self.settings.public_url
         cookies, origins, credentials = Cookies(public_url), Origins(public_url), CredentialService(self.metadata)
-        sessions = Sessions(self.authenticator, credentials, self.in_thread, cookies, self.settings.session_lifetime)
+        sessions = Sessions(
+            self.authenticator, credentials, self.in_thread, cookies, self.settings.session_lifetime, self.witness
+        )
         buttons = [Button(source.name, source.title) for source in self.sources.oidc]
         signing_in = SigningIn(pages, self.authenticator, sessions, self.keys, cookies, origins, buttons)
         people = PeopleService(self.metadata)

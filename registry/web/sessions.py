@@ -18,7 +18,8 @@ from starlette.responses import Response
 from registry.auth.basic import BasicCredentials
 from registry.auth.opaque import Opaque
 from registry.core.credentials import CredentialService, Made
-from registry.core.facts import Caller, Credential, CredentialKind
+from registry.core.facts import Action, Caller, Credential, CredentialKind, Outcome
+from registry.core.witness import NOBODY, Witness
 from registry.oci.errors import Busy
 from registry.web.cookies import Cookie, Cookies
 from registry.web.user_agents import browser_name
@@ -70,6 +71,7 @@ class Sessions:
     in_thread: InThread
     cookies: Cookies
     lifetime: timedelta
+    witness: Witness = NOBODY
 
     async def find(self, request: Request) -> SignedIn | None:
         """Who has signed in with this browser, and is still to be let in."""
@@ -100,6 +102,7 @@ class Sessions:
             parent=by.credential,
         )
         await self.in_thread(give)
+        self.witness.tell(Action.SIGN_IN, by, Outcome.DONE, detail="with a browser")
         self.cookies.put(request, response, Cookie.SESSION, made.text, self.lifetime)
 
     async def end(self, request: Request, response: Response, signed_in: SignedIn) -> None:

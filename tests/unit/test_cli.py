@@ -223,6 +223,10 @@ def test_config_check_reads_the_file_of_sources_too(tmp_path: Path) -> None:
     assert refused.exit_code == 2
     assert f"error: {sources}: [[oidc]] company: unknown key 'key'" in refused.output
     assert "one of client_secret and client_secret_file is needed" in refused.output
+    sources.write_text(sources.read_text().replace("key = 1", 'client_secret = "secret"'))
+    refused = entrepot("config", "check", environ={"REGISTRY_SIGN_IN": str(sources)})
+    assert refused.exit_code == 2
+    assert "error: public_url is not set" in refused.output
     sources.write_text("")
     assert entrepot("config", "check", environ={"REGISTRY_SIGN_IN": str(sources)}).exit_code == 0
     sources.unlink()

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
 
@@ -13,6 +14,7 @@ from registry.api.authenticate import BadCredentials
 from registry.api.directories import Directories, DirectoryAway
 from registry.auth.sign_in.refusals import SignInRefused, SourceUnavailable
 from registry.core.facts import CredentialKind, ExternalIdentity
+from registry.core.logins import LoginLimits, TooManyLogins
 from registry.core.people import PeopleService
 from registry.core.refusals import NotAdmitted
 from tests.unit.api.conftest import PASSWORD, Gate, basic
@@ -179,6 +181,20 @@ def test_what_was_taken_back_is_gone_until_the_password_is_shown_again(gate: Gat
     gate.sql("UPDATE credential SET revoked_at = 1 WHERE id = ?", former)
     assert gate.recognise(basic("alice", SECRET)).caller.credential != former
     assert len(directory.asked) == 2
+
+
+def test_who_fails_too_often_is_not_asked_about_any_more(gate: Gate, directory: Known) -> None:
+    """Else a directory that locks accounts would lock them for whoever guesses here."""
+    gate.login_limits = LoginLimits(3, 50, timedelta(minutes=1))
+    directories = gate.checks.directories
+    gate.__post_init__()
+    gate.checks.directories = directories
+    for _ in range(3):
+        with pytest.raises(BadCredentials):
+            gate.recognise(basic("alice", "wrong"))
+    with pytest.raises(TooManyLogins):
+        gate.recognise(basic("alice", SECRET))
+    assert len(directory.asked) == 3
 
 
 # Trouble

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import httpx
 import pytest
@@ -226,7 +227,10 @@ def test_a_mark_is_good_in_the_browser_that_was_given_it(site: Site, browser: Br
 @pytest.mark.parametrize(
     "headers",
     [
-        *({"origin": each} for each in (EVIL, "null", "http://registry.test.evil.example", "https://registry.test")),
+        *(
+            {"origin": each}
+            for each in (EVIL, "null", "", "http://registry.test.evil.example", "http://registry.test:81", "http://[")
+        ),
         *({"sec_fetch_site": each} for each in ("cross-site", "same-site", "none")),
         {"origin": "http://registry.test", "sec_fetch_site": "cross-site"},
     ],
@@ -240,7 +244,15 @@ def test_a_form_that_stood_elsewhere_is_refused(site: Site, browser: Browser, he
 
 
 @pytest.mark.parametrize(
-    "headers", [{"origin": "http://registry.test"}, {"sec_fetch_site": "same-origin"}, {}], ids=str
+    "headers",
+    [
+        {"origin": "http://registry.test"},
+        # Before a proxy that speaks TLS.
+        {"origin": "https://registry.test"},
+        {"sec_fetch_site": "same-origin"},
+        {},
+    ],
+    ids=str,
 )
 def test_a_form_that_stood_here_passes(site: Site, browser: Browser, headers: dict[str, str]) -> None:
     mark = browser.mark("/login")
@@ -322,3 +334,15 @@ def test_who_fails_too_often_is_told_when_to_come_back(site: Site, browser: Brow
         assert answer.status_code == 429
         assert int(answer.headers["retry-after"]) > 0
         assert told(answer) == "Too many failed logins."
+
+
+def test_signing_in_is_an_event_and_so_is_signing_out(site: Site, browser: Browser) -> None:
+    name = site.user()
+    browser.sign_in(name)
+    browser.submit("/logout")
+    owner = site.people.get(name).id
+    deadline = time.monotonic() + 10
+    wanted = {("sign-in", "done"), ("credential.give", "done"), ("credential.revoke", "done")}
+    while not wanted <= set(site.rows(f"SELECT action, outcome FROM event WHERE principal_id = {owner}")):  # noqa: S608  a number
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
