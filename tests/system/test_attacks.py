@@ -113,3 +113,18 @@ def test_a_caller_over_its_limit_hears_when_to_come_again(tmp_path: Path) -> Non
         assert refused
         assert refused[0].json()["errors"][0]["code"] == "TOOMANYREQUESTS"
         assert int(refused[0].headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_token_service_counts_them_too(tmp_path: Path, method: str) -> None:
+    form = {"grant_type": "password", "username": "admin", "password": "guess", "service": "entrepot"}
+    with started(tmp_path, login_attempts=2, login_interval="1h") as server, server.http() as http:
+        ways = {"GET": {"auth": ("admin", "guess")}, "POST": {"data": form}}
+        answers = [http.request(method, "/token", **ways[method]) for _ in range(4)]  # type: ignore[arg-type]  # either
+        assert [answer.status_code for answer in answers] == [401, 401, 429, 429]
+        assert answers[2].json() == {
+            "errors": [{"code": "TOOMANYREQUESTS", "message": "too many failed logins", "detail": {}}]
+        }
+        assert 3500 < int(answers[2].headers["retry-after"]) <= 3600
+        # Who claims nothing fails at nothing.
+        assert http.get("/token").status_code == 200
