@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from registry.admin.callers import Callers
 from registry.admin.late import Late
 from registry.api.app import Application as ASGIApp
 from registry.api.app import DistributionApi
@@ -130,7 +131,12 @@ class Application:
             residents.anonymous, self._witness, self._in_thread,
         )  # fmt: skip
         make = partial(
-            _administration, settings.anonymous_pull, drivers.metadata, authenticator, self._in_thread, self._witness
+            _administration,
+            settings.anonymous_pull,
+            drivers.metadata,
+            Callers(authenticator, limits.count),
+            self._in_thread,
+            self._witness,
         )
         self._administration = Late(make, self._in_thread)
         self._rest = self._starlette(token_service)
@@ -201,15 +207,14 @@ def _services(settings: Settings, drivers: Drivers, access: Access, in_thread: T
 
 
 def _administration(
-    anonymous_pull: bool, metadata: Facts, authenticator: Authenticator, in_thread: Threads, witness: Witness
+    anonymous_pull: bool, metadata: Facts, callers: Callers, in_thread: Threads, witness: Witness
 ) -> ASGIApp:
     # Late: FastAPI would cost each worker 20 MiB for life, and most are never asked for it.
     from registry.admin.app import create
-    from registry.admin.callers import Callers
     from registry.admin.services import Administration
 
     administration = Administration(
-        callers=Callers(authenticator),
+        callers=callers,
         people=PeopleService(metadata),
         grants=GrantService(metadata, anonymous_pull),
         credentials=CredentialService(metadata),

@@ -61,9 +61,11 @@ class Recognises(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """Recognises them; `by_session` is asked where nothing else is shown."""
+    """Recognises and counts them; `by_session` is asked where nothing else is shown."""
 
     recognises: Recognises
+    count: Callable[[Caller], None]
+    """Raises: Busy, for who asks too often."""
     by_session: BySession | None = None
 
     async def of(self, scope: Scope) -> Caller:
@@ -71,6 +73,7 @@ class Callers:
         _refuse_elsewhere(scope)
         shown = _header(scope, b"authorization")
         caller = await self._shown(scope, shown)
+        self.count(caller)
         if caller.is_anonymous:
             raise Unauthorized if shown is None else NotForAdministration
         return caller

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from registry.core.access import PULL_BY_ANYONE
+from registry.core.access import PULL_BY_ANYONE, is_admin
 from registry.core.administration import may_see
 from registry.core.facts import Action, Caller, GivenGrant, Principal
 from registry.core.patterns import Pattern, PatternInvalid
 from registry.core.people import known
 from registry.core.ports import Metadata, Transaction
-from registry.core.refusals import Changed, GrantUnknown, Unfit
+from registry.core.refusals import Changed, GrantUnknown, PrincipalUnknown, Unfit
 from registry.core.rights import WORDS, ActionsInvalid, Grant, Right, Rights, Verdict, parse_actions
 from registry.oci.names import RepositoryName
 
@@ -77,7 +77,18 @@ class GrantService:
         )
 
     def page_for(self, caller: Caller, last: str, limit: int, subject: str | None = None) -> Sequence[GivenGrant]:
-        """As `page`, of those that the caller may see. Raises: PrincipalUnknown."""
+        """As `page`, of those that the caller may see. Raises: PrincipalUnknown, to administrators.
+
+        To others a subject that is not there is like one of whose grants they see none.
+        """
+        try:
+            return self._seen(caller, last, limit, subject)
+        except PrincipalUnknown:
+            if is_admin(caller):
+                raise
+            return []
+
+    def _seen(self, caller: Caller, last: str, limit: int, subject: str | None) -> Sequence[GivenGrant]:
         seen: list[GivenGrant] = []
         while len(seen) < limit:
             page = self.page(last, _BATCH, subject)

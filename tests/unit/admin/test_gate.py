@@ -23,6 +23,10 @@ from registry.core.witness import NOBODY
 from tests.unit.admin.site import Person, Site, new_name, site
 
 
+def uncounted(_caller: Caller) -> None:
+    """Where everybody may ask as often as it likes."""
+
+
 def test_nothing_of_it_is_imported_before_it_is_asked_for() -> None:
     code = (
         "import sys, registry.app; sys.exit(bool({'fastapi', 'pydantic', 'registry.admin.app'} & sys.modules.keys()))"
@@ -71,7 +75,7 @@ def test_what_nobody_expected_is_told_to_the_log_and_not_to_the_client() -> None
         return {"type": "http.request"}
 
     scope = {"type": "http", "method": "GET", "path": "/api/v1/me", "headers": [], "query_string": b""}
-    gate = Gate(broken, Callers(Alice()), NOBODY, frozenset())  # type: ignore[arg-type]  # asked for no more
+    gate = Gate(broken, Callers(Alice(), uncounted), NOBODY, frozenset())  # type: ignore[arg-type]  # asked for no more
     logging.disable(logging.CRITICAL)
     try:
         asyncio.run(gate(scope, receive, send))
@@ -123,7 +127,17 @@ def test_a_session_lets_in_whoever_shows_one(admin: Person) -> None:
     async def by_session(scope: MutableMapping[str, Any]) -> Caller | None:
         return Caller(1, "alice", credential=1) if (b"cookie", b"hers") in scope["headers"] else None
 
-    callers = Callers(NobodyElse(), by_session)  # type: ignore[arg-type]  # asked for no more
+    callers = Callers(NobodyElse(), uncounted, by_session)  # type: ignore[arg-type]  # asked for no more
     shown = asyncio.run(callers.of({"method": "GET", "headers": [(b"cookie", b"hers")]}))
     assert shown.name == "alice"
     assert admin.get("/me").status_code == 200
+
+
+def test_who_asks_too_often_hears_when_to_come_again(tmp_path: Path) -> None:
+    with site(tmp_path / "data", requests_per_caller=2, requests_anonymous=1) as registry:
+        answers = [registry.admin.get("/me") for _ in range(3)]
+        assert [each.status_code for each in answers] == [200, 200, 429]
+        assert int(answers[2].headers["retry-after"]) >= 1
+        # The same allowance as for pulls.
+        assert registry.admin.http.get("/v2/").status_code == 429
+        assert [registry.client().get("/api/v1/me").status_code for _ in range(2)] == [401, 429]

@@ -90,6 +90,14 @@ def test_the_grants_of_others_look_like_none(registry: Site, alice: Person) -> N
         assert [(each.status_code, problem(each)) for each in answers] == [(404, "grant-unknown")] * 2
 
 
+def test_a_list_of_grants_tells_nobody_who_there_is(registry: Site, admin: Person, alice: Person) -> None:
+    there = registry.user().name
+    registry.grant(there, f"{new_project()}/**", "pull")
+    answers = [alice.get("/grants", subject=each) for each in (there, new_name())]
+    assert [(each.status_code, each.json()["items"]) for each in answers] == [(200, [])] * 2
+    assert admin.get("/grants", subject=new_name()).status_code == 404
+
+
 def test_a_grant_to_oneself_is_seen_and_not_taken_back(registry: Site, alice: Person) -> None:
     given = registry.grant(alice.name, f"{new_project()}/**", "pull", effect="deny")
     assert [each["uuid"] for each in alice.get("/grants").json()["items"]] == [given]
