@@ -67,7 +67,7 @@ class Background:
         if self.collector is None:
             return
         collected = self.collector.run()
-        if collected.manifests or collected.links or collected.blobs:
+        if collected.has_taken:
             _log.info("collected", manifests=collected.manifests, links=collected.links, blobs=collected.blobs)
 
     def sweep(self) -> None:

@@ -15,6 +15,7 @@ import click
 from registry.cli_audit import audit
 from registry.cli_backup import backup, restore
 from registry.cli_fsck import fsck_command
+from registry.cli_gc import gc
 from registry.cli_import import import_command
 from registry.cli_options import (
     SETTINGS_EPILOG,
@@ -43,7 +44,7 @@ def main() -> None:
     """Entrepot keeps container images and serves them to docker, podman and every other OCI client."""
 
 
-for command in (backup, fsck_command, import_command, restore, user, group, robot, token, grant, audit):
+for command in (backup, fsck_command, import_command, restore, user, group, robot, token, grant, audit, gc):
     main.add_command(command)
 
 

@@ -29,6 +29,8 @@ from registry.core.facts import ContentKind
 from registry.core.ports import Metadata, Transaction
 from registry.core.sweep import COLLECTOR_PAUSED
 
+LAST_COLLECTED: Final = "collector_last"
+"""The setting that says when something went last, and how much."""
 _BATCH: Final = 500
 
 
@@ -53,6 +55,14 @@ class Collected:
     blobs: int = 0
     kept: int = 0
 
+    @property
+    def has_taken(self) -> bool:
+        """Whether anything went."""
+        return bool(self.manifests or self.links or self.blobs)
+
+    def __str__(self) -> str:
+        return f"{self.manifests} manifests, {self.links} links and {self.blobs} blobs went"
+
     def count(self, verdict: Verdict) -> None:
         """One more."""
         self.manifests += verdict is Verdict.MANIFEST_GONE
@@ -71,10 +81,13 @@ class Collector:
     def run(self) -> Collected:
         """Every review that is due, but for those of what somebody holds; nothing while the collector is paused."""
         collected = Collected()
-        if self.metadata.observe(lambda tx: tx.settings.find(COLLECTOR_PAUSED)) is None:
-            for review in self._due():
-                for verdict in self._decide(review):
-                    collected.count(verdict)
+        if self.metadata.observe(lambda tx: tx.settings.find(COLLECTOR_PAUSED)) is not None:
+            return collected
+        for review in self._due():
+            for verdict in self._decide(review):
+                collected.count(verdict)
+        if collected.has_taken:
+            self.metadata.transact(lambda tx: tx.settings.put(LAST_COLLECTED, f"{tx.now.isoformat()} {collected}"))
         return collected
 
     def _due(self) -> Iterator[Review]:

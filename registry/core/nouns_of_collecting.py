@@ -17,6 +17,26 @@ class Collection(Protocol):
         """Reviews that are due by `until`, after `last`, the longest due first."""
         ...
 
+    def waiting(self, last: Review | None, limit: int) -> Sequence[Review]:
+        """All reviews after `last`, due or not, in the same order."""
+        ...
+
+    def counts(self) -> tuple[int, int]:
+        """How many reviews wait, and how many of them are due."""
+        ...
+
+    def name_of(self, review: Review) -> str:
+        """The repository's name."""
+        ...
+
+    def lease_of(self, review: Review) -> datetime | None:
+        """When the link's lease ends; None where there is no link."""
+        ...
+
+    def deleted_at(self, review: Review) -> datetime | None:
+        """When the manifest was deleted; None where it was not, or is not there."""
+        ...
+
     def settle(self, review: Review) -> None:
         """Forget it, unless somebody has enqueued it anew."""
         ...

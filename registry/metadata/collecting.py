@@ -8,7 +8,7 @@ that it is wanted after all: the transaction is run again, and finds out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -47,6 +47,9 @@ _DUE: Final = (
     .order_by(*_order)
     .limit(p("limit"))
 )
+_COUNT: Final = sa.select(sa.func.count()).select_from(review).where(review.c.due_at <= p("until"))
+_NAME_OF: Final = sa.select(repository.c.name).where(repository.c.id == p("repository"))
+_NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _this: Final = (
     review.c.repository_id == p("repository"),
     review.c.kind == p("of_kind"),
@@ -60,6 +63,7 @@ _AGAIN: Final[dict[str, Any]] = {"index_elements": ["repository_id", "kind", "di
 
 _link: Final = (link.c.repository_id == p("repository"), link.c.digest == p("which"))
 _KNOWS_LINK: Final = sa.select(link.c.blob_id).where(*_link)
+_LEASE_OF: Final = sa.select(link.c.lease_until).where(*_link)
 _HOLD_LINK: Final = sa.select(link.c.lease_until).where(*_link).with_for_update(skip_locked=True)
 # By manifests that are deleted too: as long as they can be restored, their rows are there.
 _REFERENCED: Final = (
@@ -89,6 +93,7 @@ _REMOVE_CONTENT: Final = sa.delete(content).where(
 
 _manifest: Final = (manifest.c.repository_id == p("repository"), manifest.c.digest == p("which"))
 _KNOWS_MANIFEST: Final = sa.select(manifest.c.id).where(*_manifest)
+_DELETED_AT: Final = sa.select(manifest.c.deleted_at).where(*_manifest)
 _HOLD_MANIFEST: Final = (
     sa.select(manifest.c.id, manifest.c.deleted_at).where(*_manifest).with_for_update(skip_locked=True)
 )
@@ -173,6 +178,31 @@ class Collection:
             limit=limit,
         )
         return [Review(row[0], ContentKind(row[1]), Digest.unpack(row[2]), from_micros(row[3])) for row in rows]
+
+    def waiting(self, last: Review | None, limit: int) -> Sequence[Review]:
+        """All reviews after `last`, due or not, in the same order."""
+        return self.due(_NEVER, last, limit)
+
+    def counts(self) -> tuple[int, int]:
+        """How many reviews wait, and how many of them are due."""
+        waiting, due = (
+            self._moment.run(_COUNT, until=until)[0][0] for until in (to_micros(_NEVER), self._moment.micros)
+        )
+        return int(waiting), int(due)
+
+    def name_of(self, review: Review) -> str:
+        """The repository's name."""
+        return str(self._moment.run(_NAME_OF, repository=review.repository)[0][0])
+
+    def lease_of(self, review: Review) -> datetime | None:
+        """When the link's lease ends; None where there is no link."""
+        row = self._moment.first(_LEASE_OF, **_which(review))
+        return from_micros(row[0]) if row else None
+
+    def deleted_at(self, review: Review) -> datetime | None:
+        """When the manifest was deleted; None where it was not, or is not there."""
+        row = self._moment.first(_DELETED_AT, **_which(review))
+        return from_micros(row[0]) if row and row[0] is not None else None
 
     def settle(self, review: Review) -> None:
         """Forget it, unless somebody has enqueued it anew."""

@@ -18,6 +18,7 @@ HOMES = {
     "click": {
         "registry.cli",
         "registry.cli_audit",
+        "registry.cli_gc",
         "registry.cli_backup",
         "registry.cli_fsck",
         "registry.cli_import",

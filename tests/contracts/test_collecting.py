@@ -13,6 +13,7 @@ import pytest
 from registry.core.accounts import settle
 from registry.core.blobs import BlobService
 from registry.core.collect import Collected, Collector
+from registry.core.collect_plan import Fate, Plan
 from registry.core.facts import Caller, ContentKind, ObjectKey
 from registry.core.manifests import ManifestService
 from registry.core.ports import Metadata, Transaction
@@ -283,3 +284,26 @@ def test_every_review_comes_once_however_many_there_are(registry: Registry, monk
     for number in range(20):
         registry.push_blob(b"blob %d" % number)
     assert registry.collect().blobs == 20
+
+
+def test_the_plan_tells_what_the_collector_then_does_and_why(metadata: Metadata, registry: Registry) -> None:
+    leased = Registry(metadata, lease=DAY).push_blob(b"leased")
+    gone, held = registry.push_blob(b"gone"), registry.push_image(LAYER)
+    lasting = Registry(metadata, undo_window=DAY)
+    kept = lasting.push_image(b"restorable", tag=Tag("old"))
+    lasting.manifests.delete(APP, kept, registry.admin)
+    told = {each.review.digest: each for each in Plan(metadata, DAY).candidates()}
+    assert {each.repository for each in told.values()} == {str(APP)}
+    reasons = {
+        digest: (each.fate, each.reason.partition(" ends ")[0].partition(" until ")[0]) for digest, each in told.items()
+    }
+    assert reasons[leased] == (Fate.LATER, "no manifest references it, and its lease")
+    assert reasons[gone] == (Fate.GOES, "no manifest references it, and its lease is over")
+    assert reasons[kept] == (Fate.LATER, "deleted, and can be restored")
+    assert reasons[Digest.of(b"restorable")] == (Fate.STAYS, "a manifest references it")
+    assert held not in told
+    before = registry.used()
+    list(Plan(metadata, DAY).candidates())
+    assert registry.used() == before
+    assert lasting.collect().blobs == 1
+    assert not registry.serves(gone)
