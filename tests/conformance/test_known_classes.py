@@ -191,6 +191,24 @@ class TestWhoBecomesMore:
         assert is_refused(holder.blob(PRIVATE, SECRET.digest), 403, "DENIED")
         assert is_refused(holder.delete_blob(PRIVATE, SECRET.digest), 403, "DENIED")
 
+    @pytest.mark.parametrize("method", ["PUT", "PATCH", "POST"])
+    @pytest.mark.parametrize("said", [{"is_admin": True}, {"has_admin_role": True, "sysadmin_flag": True}, {"id": 1}])
+    def test_nobody_makes_itself_an_administrator(self, site: Peopled, method: str, said: dict[str, object]) -> None:
+        """CVE-2019-16097, where people are administered: what is not for the sender to say is refused, not left out."""
+        for login in (of("alice"), site.people.token("alice"), site.people.token("alice", ("owner", "**"))):
+            http = site.by_basic(login).http
+            answer = http.request(method, "/api/v1/users/alice", json=said)
+            assert answer.status_code in {403, 405, 422}
+            made = http.post("/api/v1/users/alice/tokens", json={"label": "x", **said})
+            assert made.status_code in {403, 422}
+            assert http.get("/api/v1/me").json()["is_admin"] is False
+        assert is_refused(site.client(of("alice")).blob(PRIVATE, SECRET.digest), 403, "DENIED")
+
+    def test_a_token_that_was_limited_makes_none_that_is_not(self, site: Peopled) -> None:
+        for login in (site.people.token("bob"), site.people.token("bob", ("reader", "team/**"))):
+            made = site.by_basic(login).http.post("/api/v1/users/bob/tokens", json={"label": "wider"})
+            assert made.status_code == 403
+
     def test_groups_are_those_of_the_last_sign_in(self, site: Peopled) -> None:
         """CVE-2025-23208: who had left a group kept its rights, because sign-ins only ever added groups."""
         site.image("devs/app")
@@ -210,10 +228,32 @@ class TestWhoBecomesMore:
             frank = site.by_basic(site.people.token("frank"))
             assert frank.blob(PRIVATE, SECRET.digest).status_code == status
 
-    def test_the_ids_of_another_are_unknown(self, site: Peopled) -> None:
-        """Ids of others answer as those that never were (IDOR)."""
+    def test_what_belongs_to_another_looks_like_what_never_was(self, site: Peopled) -> None:
+        """Ids of other people and of other projects answer 404, as those that nobody has (IDOR)."""
         site.people.token("alice")
-        (of_alice, *_) = site.people.secrets("alice")
+        site.people.robot("private", "ci")
+        of_alice, never = site.people.secrets("alice")[0].uuid, "00000000-0000-4000-8000-000000000000"
+        pairs = [
+            ("GET", "users/alice", "users/nobody"),
+            ("GET", "users/alice/tokens", "users/nobody/tokens"),
+            ("DELETE", f"users/alice/tokens/{of_alice}", f"users/nobody/tokens/{of_alice}"),
+            ("DELETE", f"users/bob/tokens/{of_alice}", f"users/bob/tokens/{never}"),
+            ("GET", "projects/private/robots", "projects/nothing/robots"),
+            ("GET", "projects/private/robots/ci", "projects/private/robots/cd"),
+            ("POST", "projects/private/robots/ci/secret", "projects/private/robots/cd/secret"),
+            ("DELETE", "projects/private/robots/ci", "projects/private/robots/cd"),
+        ]
+        bob = site.by_basic(of("bob")).http
+        for method, there, missing in pairs:
+            told = [bob.request(method, f"/api/v1/{path}") for path in (there, missing)]
+            assert [each.status_code for each in told] == [404, 404], there
+            assert [set(each.json()) for each in told] == [set(told[0].json())] * 2
+        assert of_alice in {each.uuid for each in site.people.secrets("alice")}
+
+    def test_a_credential_is_revoked_by_its_owner_only(self, site: Peopled) -> None:
+        """Below the routes too, where the id of a credential and its owner have to agree."""
+        site.people.token("alice")
+        of_alice = site.people.secrets("alice")[0]
         with pytest.raises(CredentialUnknown):
             site.people.revoke_one("bob", of_alice.uuid)
         assert of_alice.uuid in {each.uuid for each in site.people.secrets("alice")}
