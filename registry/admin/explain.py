@@ -11,7 +11,7 @@ from registry.admin.asking import Admin, Signed, refusals
 from registry.admin.grants import Effect
 from registry.admin.texts import ONE_LINE
 from registry.core.administration import demand_explanation
-from registry.core.granting import Explanation
+from registry.core.explaining import Explanation
 from registry.core.rights import WORDS, Grant
 from registry.oci.names import LONGEST_NAME, RepositoryName
 

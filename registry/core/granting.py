@@ -8,24 +8,16 @@ from typing import Final
 
 from registry.core.access import PULL_BY_ANYONE, is_admin
 from registry.core.administration import may_see
+from registry.core.explaining import NEEDED, Explanation, explained
 from registry.core.facts import Action, Caller, GivenGrant, Principal
 from registry.core.patterns import Pattern, PatternInvalid
 from registry.core.people import known
 from registry.core.ports import Metadata, Transaction
 from registry.core.refusals import Changed, GrantUnknown, PrincipalUnknown, Unfit
-from registry.core.rights import WORDS, ActionsInvalid, Grant, Right, Rights, Verdict, parse_actions
+from registry.core.rights import ActionsInvalid, Rights, parse_actions
 from registry.oci.names import RepositoryName
 
 _BATCH: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Whether a principal may do something, and why; `because` is the grant that decides, if one does."""
-
-    allowed: bool
-    because: Grant | None
-    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +121,12 @@ class GrantService:
 
     def explain(self, subject: str, action: str, repository: RepositoryName) -> Explanation:
         """Why the subject may do this, or may not. Raises: PrincipalUnknown, Unfit."""
-        right = fit_right(action)
+        asked = fit_action(action)
 
         def look(tx: Transaction) -> Explanation:
             principal = known(tx, subject)
             rights = self._concerning(tx, principal)
-            return explained(principal, rights, right, repository, is_expired=_is_expired(principal, tx))
+            return explained(principal, rights, asked, repository, is_expired=_is_expired(principal, tx))
 
         return self.metadata.observe(look)
 
@@ -142,22 +134,6 @@ class GrantService:
         read = tx.grants.concerning(principal.id)
         always = (PULL_BY_ANYONE,) if self.anonymous_pull else ()
         return Rights((*read.grants, *always), read.is_admin)
-
-
-def explained(
-    principal: Principal, rights: Rights, right: Right, repository: RepositoryName, *, is_expired: bool
-) -> Explanation:
-    """The same decision as `core/access` makes, put into a sentence."""
-    who, what = principal.name, f"{right} {repository}"
-    if principal.disabled is not None or is_expired:
-        return Explanation(allowed=False, because=None, sentence=f"{who} is {_state(principal)} and may do nothing")
-    if principal.is_admin:
-        return Explanation(allowed=True, because=None, sentence=f"{who} may {what}: it is an administrator")
-    if rights.is_admin:
-        sentence = f"{who} may {what}: it is in a group of administrators"
-        return Explanation(allowed=True, because=None, sentence=sentence)
-    verdict = rights.verdict(right, repository)
-    return Explanation(verdict.holds, verdict.because, _sentence(who, what, verdict))
 
 
 def fit_pattern(text: str) -> Pattern:
@@ -176,22 +152,11 @@ def fit_actions(words: Iterable[str]) -> tuple[str, ...]:
         raise Unfit(reason=str(error)) from None
 
 
-def fit_right(word: str) -> Right:
-    """What somebody asks about by a word that grants are written in. Raises: Unfit."""
-    if word not in WORDS:
-        raise Unfit(action=word[:100], reason=f"there are {', '.join(WORDS)}")
-    return Right.PUSH if word == "create" else Right(word)
-
-
-def _sentence(who: str, what: str, verdict: Verdict) -> str:
-    if verdict.because is None:
-        return f"{who} may not {what}: no grant to it, to its groups or to anyone says so"
-    may = "may" if verdict.holds else "may not"
-    return f"{who} {may} {what}: a grant {verdict.because}"
-
-
-def _state(principal: Principal) -> str:
-    return "disabled" if principal.disabled is not None else "expired"
+def fit_action(word: str) -> str:
+    """What somebody asks about, by a word that grants are written in. Raises: Unfit."""
+    if word not in NEEDED:
+        raise Unfit(action=word[:100], reason=f"there are {', '.join(NEEDED)}")
+    return word
 
 
 def _is_expired(principal: Principal, tx: Transaction) -> bool:
