@@ -9,7 +9,7 @@ from registry.core.facts import Caller, Principal
 from registry.core.people import added, changed, give_password
 from registry.core.ports import Metadata, Transaction
 from registry.core.principal_names import kind_of
-from registry.core.refusals import Changed
+from registry.core.refusals import Changed, NameTaken
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def put(
     """The principal of a fit name (`principal_names`), and whether it is new; all of it or nothing.
 
     `version` is that of the one to be replaced, 0 for none; `password` comes hashed.
-    Raises: Changed, NameTaken, LastAdministrator, Unfit.
+    Raises: Changed, LastAdministrator, Unfit.
     """
 
     def keep(tx: Transaction) -> tuple[Principal, bool]:
@@ -57,7 +57,11 @@ def put(
             give_password(tx, kept, password, by)
         return kept, former is None
 
-    return metadata.transact(keep)
+    try:
+        return metadata.transact(keep)
+    except NameTaken:
+        # Somebody else made it since this one looked, and is found by the next look.
+        return metadata.transact(keep)
 
 
 def _made(tx: Transaction, name: str, wanted: Wanted, by: Caller) -> Principal:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 
-from tests.unit.admin.site import Person, Site, new_name, new_project
+from tests.unit.admin.site import ADMIN, PASSWORD, Person, Site, new_name, new_project
 
+MANY = 6
 KINDS = ("user", "group", "robot", "grant")
 
 
@@ -81,3 +84,35 @@ def test_a_weak_tag_is_not_enough_to_replace_and_enough_to_leave_alone(admin: Pe
     assert admin.put(path, {}, if_match=weak).status_code == 412
     assert admin.put(path, {}, if_none_match=weak).status_code == 412
     assert admin.put(path, {}, if_none_match='W/"another"').status_code == 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_many_who_change_the_same_at_once_one_succeeds(anywhere: Site, kind: str) -> None:
+    path, (first, *_) = place(anywhere, kind)
+    seen = anywhere.admin.put(path, first).headers["etag"]
+    assert at_once(anywhere, path, kind, if_match=seen) == [200] + [412] * (MANY - 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_many_who_make_the_same_at_once_one_succeeds(anywhere: Site, kind: str) -> None:
+    path, _ = place(anywhere, kind)
+    assert at_once(anywhere, path, kind, if_none_match="*") == [201] + [412] * (MANY - 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_who_put_what_they_want_at_once_all_succeed(anywhere: Site, kind: str) -> None:
+    path, _ = place(anywhere, kind)
+    assert set(at_once(anywhere, path, kind)) <= {200, 201}
+
+
+def at_once(registry: Site, path: str, kind: str, **condition: str) -> list[int]:
+    """Many put something else each, at the same time; the statuses, in order."""
+    actions = [["push"], ["delete"], ["create"], ["move"], ["admin"], ["pull", "push"]]
+    documents = [{"actions": each} if kind == "grant" else {"description": str(each)} for each in actions]
+    with ThreadPoolExecutor(MANY) as pool:
+        return sorted(
+            answer.status_code
+            for answer in pool.map(
+                lambda each: registry.person(ADMIN, PASSWORD).put(path, each, **condition), documents
+            )
+        )
