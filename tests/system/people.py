@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 from tests.support.client import RegistryClient
 from tests.support.login import BearerLogin
 from tests.support.registrar import Login, Registrar, registrar
-from tests.support.server import RunningServer, Setting
+from tests.support.server import PROJECT, RunningServer, Setting, settings_as_environment
 from tests.system.command import Command, Outcome
 from tests.system.dockerd import Dockerd
 
@@ -27,6 +28,12 @@ class Town:
     def host(self) -> str:
         """As in an image's name."""
         return self.server.host
+
+    def entrepot(self, line: str, *more: str) -> Any:
+        """What the command says in JSON, run at the server's machine."""
+        known = settings_as_environment({**self.server.settings, "data": self.server.data, "port": self.server.port})
+        command = Command((sys.executable, "-m", "registry"), known | {"PYTHONPATH": str(PROJECT)})
+        return json.loads(command(*line.split(), *more, "--json").output)
 
     @contextmanager
     def client(self, login: Login | None = None) -> Iterator[RegistryClient]:

@@ -61,6 +61,25 @@ def test_docker_does_what_was_granted_however_it_signed_in(
         assert admin.tags(f"{project}/other").status_code == 404
 
 
+def test_what_the_command_hands_out_is_what_docker_takes(
+    dockerd: Dockerd, place: Town, project: str, tmp_path: Path
+) -> None:
+    """From a robot that is made on the command line to its last push, while the server runs."""
+    made = place.entrepot(f"robot add {project} ci --grant", f"writer {project}/**")
+    docker = dockerd.client(tmp_path)
+    name = f"{place.host}/{project}/app:1"
+    build(docker, name, layer(project))
+    login = made["login"].removeprefix("docker ").split()
+    assert "Login Succeeded" in docker(*login, "--password-stdin", stdin=made["secret"].encode()).text
+    push(docker, name)
+    place.entrepot(f"grant add {made['name']} push {project}/app --deny")
+    assert is_refused_at_once(docker.refused("push", name), DENIED)
+    place.entrepot(f"grant remove {made['name']} {project}/app --deny")
+    push(docker, name)
+    place.entrepot(f"robot disable {made['name']}")
+    assert is_refused_at_once(docker.refused("push", name), "unauthorized: ")
+
+
 def test_docker_pulls_what_it_may_not_push(
     dockerd: Dockerd, place: Town, project: str, login: Login, tmp_path: Path
 ) -> None:
