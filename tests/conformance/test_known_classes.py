@@ -12,6 +12,7 @@ from registry.config import Settings
 from registry.core.admission import AdmissionService
 from registry.core.facts import ExternalIdentity
 from registry.core.refusals import CredentialUnknown
+from tests.architecture.tree import imported, python_files
 from tests.conformance.claims import is_refused
 from tests.conformance.peopled import Peopled, peopled
 from tests.conformance.tokens import caller, get_token, post_token
@@ -281,6 +282,11 @@ class TestBounds:
         document = made.document | {"manifests": [made.descriptor()]}
         answer = alice.push_manifest(APP, "both", json.dumps(document).encode(), OCI_MANIFEST)
         assert is_refused(answer, 400, "MANIFEST_INVALID")
+
+    def test_nothing_that_comes_is_turned_into_code(self) -> None:
+        """Field-notes, section 4: no pickle, nor anything like it."""
+        used = {name for path in python_files("registry") for name in imported(path)}
+        assert not used & {"pickle", "cPickle", "dill", "marshal", "shelve", "jsonpickle", "yaml"}
 
     @pytest.mark.parametrize("name", ["../../etc", "team/..", "team/%2e%2e", "team//app", "team/.hidden", "team\\app"])
     def test_a_name_is_never_a_path(self, alice: RegistryClient, name: str) -> None:
