@@ -32,6 +32,7 @@ from registry.cli_people.groups import group
 from registry.cli_people.robots import robot
 from registry.cli_people.tokens import token
 from registry.cli_people.users import user
+from registry.cli_undo import manifest, tag
 from registry.config import Settings, gather, variable
 
 if TYPE_CHECKING:
@@ -44,7 +45,21 @@ def main() -> None:
     """Entrepot keeps container images and serves them to docker, podman and every other OCI client."""
 
 
-for command in (backup, fsck_command, import_command, restore, user, group, robot, token, grant, audit, gc):
+for command in (
+    backup,
+    fsck_command,
+    import_command,
+    restore,
+    user,
+    group,
+    robot,
+    token,
+    grant,
+    audit,
+    gc,
+    tag,
+    manifest,
+):
     main.add_command(command)
 
 

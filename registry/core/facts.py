@@ -226,6 +226,21 @@ class Referrer:
     annotations: str
 
 
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What a tag pointed to from `since` on, as `by` had set it; `ended` is None for the present."""
+
+    digest: Digest
+    since: datetime
+    by: str
+    ended: datetime | None
+    ended_by: str
+
+    def holds(self, instant: datetime) -> bool:
+        """Whether the tag pointed there at that instant."""
+        return self.since <= instant and (self.ended is None or instant < self.ended)
+
+
 class ContentKind(StrEnum):
     """What a project is charged for once per digest (design §4); a blob and a manifest of one digest are two."""
 
@@ -248,6 +263,7 @@ class Action(StrEnum):
 
     PUSH_MANIFEST = "manifest.push"
     DELETE_MANIFEST = "manifest.delete"
+    RESTORE_MANIFEST = "manifest.restore"
     SET_TAG = "tag.set"
     DELETE_TAG = "tag.delete"
     PUSH_BLOB = "blob.push"

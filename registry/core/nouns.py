@@ -12,6 +12,7 @@ from registry.core.facts import (
     ContentKind,
     Credential,
     HashState,
+    Interval,
     ObjectKey,
     Outcome,
     Repository,
@@ -172,6 +173,18 @@ class Manifests(Protocol):
         ...
 
     def delete(self, repository: Repository, digest: Digest) -> bool: ...
+    def parts(self, repository: Repository, digest: Digest) -> Sequence[Reference]:
+        """What the manifest, deleted or not, needs to be served: config, layers and children."""
+        ...
+
+    def hold_deleted(self, repository: Repository, digest: Digest) -> datetime | None:
+        """When it was deleted, and it stays so until the transaction ends; None where it is visible, or not there."""
+        ...
+
+    def revive(self, repository: Repository, digest: Digest) -> None:
+        """Serve a deleted one again."""
+        ...
+
     def holders(self, repository: Repository, kind: ContentKind, digest: Digest) -> Sequence[Digest]:
         """Some of the visible manifests that reference it: as config or layer (a blob), or as child (a manifest)."""
         ...
@@ -186,6 +199,10 @@ class Tags(Protocol):
 
         Raises: Denied when it points elsewhere, and may not be moved.
         """
+        ...
+
+    def history(self, repository: Repository, tag: Tag) -> Sequence[Interval]:
+        """The latest first, the present included."""
         ...
 
     def close(self, repository: Repository, tag: Tag, by: Caller) -> Digest | None:

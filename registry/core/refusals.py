@@ -41,6 +41,12 @@ class TooManyCredentials(RegistryError):
     status, message = 409, "too many credentials: take back those that nobody uses"
 
 
+class NotRestorable(RegistryError):
+    """What was deleted cannot come back; `detail` says why."""
+
+    status, message = 409, "it cannot be restored"
+
+
 class Changed(RegistryError):
     """It is not as it was when the caller looked (RFC 9110, section 13.1.1)."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.facts import Caller, ContentKind, Repository
 from registry.metadata.contents import put_content
+from registry.metadata.instants import from_micros
 from registry.metadata.moment import Moment
 from registry.metadata.schema import blob, link, manifest, reference, repository, tag
 from registry.metadata.statements import Overtaken, Statement
@@ -71,6 +73,19 @@ _AGAIN: Final = (
     sa.update(manifest)
     .where(manifest.c.id == p("manifest"))
     .values(media_type=p("media_type"), artifact_type=p("artifact_type"))
+)
+_RESTORE: Final = (
+    sa.update(manifest)
+    .where(manifest.c.repository_id == p("repository"), manifest.c.digest == p("which"))
+    .values(deleted_at=sa.null())
+)
+_PARTS: Final = (
+    sa.select(reference.c.kind, reference.c.digest, reference.c.size)
+    .select_from(reference.join(manifest, manifest.c.id == reference.c.manifest_id))
+    .where(
+        manifest.c.repository_id == p("repository"), manifest.c.digest == p("digest"), reference.c.kind < p("subject")
+    )
+    .order_by(reference.c.position)
 )
 _DELETE: Final = (
     sa.update(manifest)
@@ -203,6 +218,20 @@ class Manifests:
         return bool(
             self._moment.run(_DELETE, repository=repository.id, which=digest.packed, deleted_at=self._moment.micros)
         )
+
+    def parts(self, repository: Repository, digest: Digest) -> Sequence[Reference]:
+        """What the manifest, deleted or not, needs to be served."""
+        rows = self._moment.run(_PARTS, repository=repository.id, digest=digest.packed, subject=Kind.SUBJECT.value)
+        return [Reference(Kind(kind), Digest.unpack(part), size, "") for kind, part, size in rows]
+
+    def hold_deleted(self, repository: Repository, digest: Digest) -> datetime | None:
+        """When it was deleted; None where it is visible, or not there."""
+        known = self._moment.first(_KNOWN, repository=repository.id, digest=digest.packed)
+        return from_micros(known[1]) if known and known[1] is not None else None
+
+    def revive(self, repository: Repository, digest: Digest) -> None:
+        """Serve a deleted one again."""
+        self._moment.run(_RESTORE, repository=repository.id, which=digest.packed)
 
     def holders(self, repository: Repository, kind: ContentKind, digest: Digest) -> Sequence[Digest]:
         """Visible manifests that would break without it; some of them."""

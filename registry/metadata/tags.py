@@ -9,9 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 from sqlalchemy.dialects.postgresql import insert
 
-from registry.core.facts import Caller, Repository
+from registry.core.facts import Caller, Interval, Repository
+from registry.metadata.instants import from_micros
 from registry.metadata.moment import Moment
 from registry.metadata.schema import manifest, tag, tag_history
+from registry.metadata.schema_people import principal
 from registry.metadata.statements import Row, Statement
 from registry.oci.digest import Digest
 from registry.oci.errors import TagMayNotMove
@@ -45,6 +47,22 @@ _NAMES_OF: Final = (
     .select_from(tag.join(manifest, manifest.c.id == tag.c.manifest_id))
     .where(manifest.c.repository_id == p("repository"), manifest.c.digest == p("digest"))
     .order_by(tag.c.name)
+)
+_setter, _ender = principal.alias("setter"), principal.alias("ender")
+_PRESENT: Final = (
+    sa.select(manifest.c.digest, tag.c.set_at, _setter.c.name, sa.null(), sa.null())
+    .select_from(tag.join(manifest, manifest.c.id == tag.c.manifest_id).join(_setter, _setter.c.id == tag.c.set_by))
+    .where(tag.c.repository_id == p("repository"), tag.c.name == p("name"))
+)
+_HISTORY: Final = (
+    sa.select(tag_history.c.digest, tag_history.c.set_at, _setter.c.name, tag_history.c.ended_at, _ender.c.name)
+    .select_from(
+        tag_history.join(_setter, _setter.c.id == tag_history.c.set_by).join(
+            _ender, _ender.c.id == tag_history.c.ended_by
+        )
+    )
+    .where(tag_history.c.repository_id == p("repository"), tag_history.c.name == p("name"))
+    .order_by(tag_history.c.set_at.desc(), tag_history.c.id.desc())
 )
 _REMEMBER: Final = sa.insert(tag_history).values(
     {each: p(each) for each in ("repository_id", "name", "digest", "set_at", "set_by", "ended_at", "ended_by")}
@@ -98,6 +116,12 @@ class Tags:
             row = self._moment.first(_FIND, repository=repository.id, name=tag.text)
         return row
 
+    def history(self, repository: Repository, tag: Tag) -> Sequence[Interval]:
+        """The latest first, the present included."""
+        rows = self._moment.run(_HISTORY, repository=repository.id, name=tag.text)
+        present = self._moment.run(_PRESENT, repository=repository.id, name=tag.text)
+        return [_as_interval(row) for row in (*present, *rows)]
+
     def close(self, repository: Repository, tag: Tag, by: Caller) -> Digest | None:
         """End the tag's present interval; what it pointed to."""
         former = self._held(repository, tag)
@@ -126,3 +150,9 @@ class Tags:
             ended_at=self._moment.micros,
             ended_by=by.principal,
         )
+
+
+def _as_interval(row: Row) -> Interval:
+    digest, since, by, ended, ended_by = row
+    ends = None if ended is None else from_micros(ended)
+    return Interval(Digest.unpack(digest), from_micros(since), by, ends, ended_by or "")

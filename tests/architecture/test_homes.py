@@ -19,6 +19,7 @@ HOMES = {
         "registry.cli",
         "registry.cli_audit",
         "registry.cli_gc",
+        "registry.cli_undo",
         "registry.cli_backup",
         "registry.cli_fsck",
         "registry.cli_import",

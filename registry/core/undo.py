@@ -1,0 +1,90 @@
+"""Undo: what a tag was, and what was deleted coming back within its window (design 3).
+
+A tag's past is its history: one interval for each time that it was set, by whom, until when, ended by whom. A deleted
+manifest keeps its row and everything that it references until the collector has come by after its undo window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from registry.core.facts import Action, Caller, ContentKind, Interval, Repository
+from registry.core.ports import Metadata, Transaction
+from registry.core.refusals import NotRestorable
+from registry.oci.digest import Digest
+from registry.oci.errors import ManifestUnknown, NameUnknown
+from registry.oci.names import RepositoryName, Tag
+
+
+@dataclass(frozen=True, slots=True)
+class UndoService:
+    """The rules; who may restore is decided before."""
+
+    metadata: Metadata
+    undo_window: timedelta
+
+    def history(self, name: RepositoryName, tag: Tag) -> Sequence[Interval]:
+        """What the tag has pointed to, the latest first; the present is an interval without an end.
+
+        Raises: NameUnknown.
+        """
+        return self.metadata.observe(lambda tx: tx.tags.history(_repository(tx, name), tag))
+
+    def at(self, name: RepositoryName, tag: Tag, instant: datetime) -> Digest | None:
+        """What the tag pointed to at an instant; None when there was no such tag. Raises: NameUnknown."""
+        return next((each.digest for each in self.history(name, tag) if each.holds(instant)), None)
+
+    def restore_tag(self, name: RepositoryName, tag: Tag, by: Caller, instant: datetime | None = None) -> Digest:
+        """Point the tag at what it pointed to at an instant, or last before it was deleted or moved; that manifest.
+
+        A manifest that was deleted comes back with it. Raises: NameUnknown, ManifestUnknown, NotRestorable.
+        """
+
+        def restore(tx: Transaction) -> Digest:
+            repository = _repository(tx, name)
+            digest = _former(tx.tags.history(repository, tag), instant)
+            if digest is None:
+                raise ManifestUnknown(reference=str(tag), reason="the tag has no such past")
+            self._revive(tx, repository, digest, by)
+            if tx.tags.set(repository, tag, digest, by):
+                tx.journal.event(Action.SET_TAG, repository, by, digest, reference=str(tag))
+            return digest
+
+        return self.metadata.transact(restore)
+
+    def restore_manifest(self, name: RepositoryName, digest: Digest, by: Caller) -> None:
+        """Serve it again, under no tag. Raises: NameUnknown, ManifestUnknown, NotRestorable."""
+        self.metadata.transact(lambda tx: self._revive(tx, _repository(tx, name), digest, by))
+
+    def _revive(self, tx: Transaction, repository: Repository, digest: Digest, by: Caller) -> None:
+        # Parts first, then the manifest: as a push locks them.
+        missing = tx.manifests.missing(repository, tx.manifests.parts(repository, digest))
+        deleted = tx.manifests.hold_deleted(repository, digest)
+        if deleted is None:
+            if tx.manifests.find(repository, digest) is None:
+                raise ManifestUnknown(digest=str(digest), reason="it was never here, or was collected")
+            return
+        if deleted + self.undo_window <= tx.now:
+            raise NotRestorable(digest=str(digest), reason="its undo window is over")
+        if missing:
+            raise NotRestorable(digest=str(digest), reason=f"{missing[0]} is not served here any more")
+        tx.manifests.revive(repository, digest)
+        tx.journal.review(repository, ContentKind.MANIFEST, digest, tx.now)
+        tx.journal.event(Action.RESTORE_MANIFEST, repository, by, digest)
+
+
+def _former(history: Sequence[Interval], instant: datetime | None) -> Digest | None:
+    if instant is not None:
+        return next((each.digest for each in history if each.holds(instant)), None)
+    # Of a tag that is there, what it was before; of one that is not, what it was last.
+    return next((each.digest for each in history if each.ended is not None), None)
+
+
+def _repository(tx: Transaction, name: RepositoryName) -> Repository:
+    """Raises: NameUnknown."""
+    repository = tx.repositories.find(name)
+    if repository is None:
+        raise NameUnknown(name=str(name))
+    return repository
