@@ -58,9 +58,9 @@ class Registrar:
             self._people.join(group, name, self._by)
         return name, PASSWORD
 
-    def robot(self, project: str, name: str) -> Login:
-        """For an hour, with a secret."""
-        robot = self._people.add_robot(project, name, self._by, lifetime=HOUR).name
+    def robot(self, project: str, name: str, lifetime: timedelta = HOUR) -> Login:
+        """With a secret."""
+        robot = self._people.add_robot(project, name, self._by, lifetime=lifetime).name
         made = Opaque.generate(CredentialKind.TOKEN)
         self._people.rotate(robot, Made(made.hashed, made.hint), self._by)
         return robot, made.text

@@ -5,8 +5,10 @@ before, so that every one of them had reason to remember it.
 """
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -152,6 +154,24 @@ def test_a_refresh_token_taken_back_takes_its_bearer_tokens_along(place: Town, p
         with place.server.http(auth=auth, headers=ALONE) as http:
             answers = [RegistryClient(http).manifest(f"{project}/app", "v1").status_code for _ in range(OFTEN)]
             assert answers == [status] * OFTEN
+
+
+@pytest.mark.parametrize("comes_by", ["basic", "bearer", "refreshed"])
+def test_a_robot_ends_though_nobody_commits(place: Town, project: str, comes_by: str) -> None:
+    """What is remembered until the next commit is remembered until its own end at the most."""
+    lifetime = timedelta(seconds=2)
+    ends = time.monotonic() + lifetime.total_seconds()
+    login = place.people.robot(project, "brief", lifetime)
+    place.people.grant(login[0], f"{project}/**", "writer")
+    with place.client() as admin:
+        admin.push_image(f"{project}/app", index(), "v1")
+    with place.server.http(auth=auth_of(place, login, f"{project}/app", comes_by), headers=ALONE) as http:
+        caller = RegistryClient(http)
+        assert caller.manifest(f"{project}/app", "v1").status_code == 200
+        while time.monotonic() < ends + 0.2:
+            seen = caller.manifest(f"{project}/app", "v1").status_code
+            assert seen == 200 or time.monotonic() > ends - 0.1
+        assert [each for _ in range(OFTEN) for each in asked(caller, f"{project}/app")] == [401] * 3 * OFTEN
 
 
 def test_what_is_given_is_there_with_the_next_request(place: Town, project: str) -> None:
