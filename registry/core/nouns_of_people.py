@@ -23,7 +23,7 @@ class People(Protocol):
     """
 
     def find(self, name: str) -> Principal | None:
-        """By the name that grants use; `anyone` is the one for everybody."""
+        """By the name that grants use; `anyone` is the one for everybody. Nobody's name holds a parenthesis."""
         ...
 
     def find_external(self, source: str, external_id: str) -> Principal | None: ...

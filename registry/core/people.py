@@ -202,7 +202,7 @@ class PeopleService:
 def known(tx: Transaction, name: str) -> Principal:
     """Raises: PrincipalUnknown."""
     principal = tx.people.find(name)
-    if principal is None or principal.kind is PrincipalKind.OPEN or "(" in principal.name:
+    if principal is None:
         raise PrincipalUnknown(name=name[:200])
     return principal
 

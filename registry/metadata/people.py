@@ -192,6 +192,9 @@ class People:
 
     def find(self, name: str) -> Principal | None:
         """By the name that grants use."""
+        if "(" in name:
+            # Of those who were removed, and of who stands for callers without a name.
+            return None
         row = self._moment.first(_ANYONE) if name == ANYONE else self._moment.first(_FIND, name=name)
         return _as_principal(row) if row else None
 

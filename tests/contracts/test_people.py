@@ -41,6 +41,7 @@ def test_a_name_is_taken_once(people: People, name: str) -> None:
 
 def test_a_name_is_found_as_it_is_written(people: People) -> None:
     people.add("alice")
+    assert [people.find(each) for each in ("(anonymous)", "(open)")] == [None] * 2
     assert [people.find(each) for each in ("Alice", "alic", "alice ", "@alice", "", "ali%", "a_ice")] == [None] * 7
 
 
