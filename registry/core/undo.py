@@ -78,8 +78,9 @@ class UndoService:
 def _former(history: Sequence[Interval], instant: datetime | None) -> Digest | None:
     if instant is not None:
         return next((each.digest for each in history if each.holds(instant)), None)
-    # Of a tag that is there, what it was before; of one that is not, what it was last.
-    return next((each.digest for each in history if each.ended is not None), None)
+    # Of a tag that is there, the last other one that it was; of one that is not, what it was last.
+    present = next((each.digest for each in history if each.ended is None), None)
+    return next((each.digest for each in history if each.digest != present), None)
 
 
 def _repository(tx: Transaction, name: RepositoryName) -> Repository:
