@@ -12,6 +12,7 @@ from sqlalchemy import bindparam as p
 from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.access import ANYONE
+from registry.core.accounts import ANONYMOUS
 from registry.core.facts import LOCAL, Principal, PrincipalKind
 from registry.core.nouns_of_people import ALL, FIRST
 from registry.metadata.instants import from_micros, to_micros
@@ -28,7 +29,7 @@ _SHOWN: Final = (
 # Whoever changes something of a principal has it for itself from then on: two who do are one after the other, and the
 # second finds what the first has made of it.
 _FIND: Final = sa.select(*_SHOWN).where(principal.c.name == p("name")).with_for_update(key_share=True)
-_ANYONE: Final = sa.select(*_SHOWN).where(principal.c.kind == "anonymous").with_for_update(key_share=True)
+_ANYONE: Final = sa.select(*_SHOWN).where(principal.c.name == ANONYMOUS).with_for_update(key_share=True)
 _EXTERNAL: Final = (
     sa.select(*_SHOWN)
     .where(

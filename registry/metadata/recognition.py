@@ -14,6 +14,7 @@ from sqlalchemy import bindparam as p
 from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.access import ANYONE
+from registry.core.accounts import ANONYMOUS
 from registry.core.facts import Caller, Credential, CredentialKind
 from registry.core.patterns import Pattern
 from registry.core.rights import Grant, Rights, parse_limits
@@ -56,11 +57,11 @@ credential_hashed: Final = _CREDENTIALS.where(
 )
 grants_generation: Final = _OF_GRANTS
 
-# Itself, its groups, and everybody.
+# Itself, its groups, and everybody: by name, which has an index where its kind has none.
 _CONCERNED: Final = sa.union_all(
     sa.select(principal.c.id).where(principal.c.id == p("principal")),
     sa.select(membership.c.group_id).where(membership.c.member_id == p("principal")),
-    sa.select(principal.c.id).where(principal.c.kind == "anonymous"),
+    sa.select(principal.c.id).where(principal.c.name == ANONYMOUS),
 ).subquery("concerned")
 grants_to: Final = (
     sa.select(
