@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from fastapi import APIRouter
@@ -11,6 +12,7 @@ from registry.admin.asking import Admin, Signed
 from registry.admin.services import Administration
 from registry.admin.tokens import Limit, limits_shown
 from registry.core.access import is_admin
+from registry.core.accounts import OPEN
 from registry.core.facts import Caller, PrincipalKind
 from registry.oci.errors import Unauthorized
 
@@ -34,17 +36,24 @@ async def get_me(admin: Admin, caller: Signed) -> Me:
 
 
 def _shown(admin: Administration, caller: Caller) -> Me:
-    principal = admin.people.find(caller.name)
-    if principal is None:
-        # Removed since it was recognised.
-        raise Unauthorized
-    groups = [] if principal.kind is PrincipalKind.OPEN else list(admin.people.groups_of(caller.name))
+    kind, groups = _standing(admin, caller)
     return Me.model_validate(
         {
             "name": caller.name,
-            "kind": principal.kind.value,
+            "kind": kind.value,
             "is_admin": is_admin(caller),
             "groups": groups,
             "limits": None if caller.limits is None else limits_shown(caller.limits.grants),
         }
     )
+
+
+def _standing(admin: Administration, caller: Caller) -> tuple[PrincipalKind, Sequence[str]]:
+    """What it is, and its groups. Raises: Unauthorized."""
+    if caller.name == OPEN:
+        return PrincipalKind.OPEN, []
+    principal = admin.people.find(caller.name)
+    if principal is None:
+        # Removed since it was recognised.
+        raise Unauthorized
+    return principal.kind, admin.people.groups_of(caller.name)

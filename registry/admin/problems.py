@@ -39,6 +39,7 @@ TYPES: Final[Mapping[type[RegistryError], str]] = {
     refusals.NameTaken: "name-taken",
     refusals.PrincipalUnknown: "principal-unknown",
     refusals.NotAdmitted: "not-admitted",
+    refusals.NotRestorable: "not-restorable",
     refusals.TooManyCredentials: "too-many-credentials",
     refusals.Unfit: "unfit",
 }
