@@ -128,7 +128,12 @@ _REVIEW_PARTS: Final = (
     insert(review)
     .from_select(
         ["repository_id", "kind", "digest", "due_at"],
-        sa.select(reference.c.repository_id, p("of_kind"), reference.c.digest, p("due"))
+        sa.select(
+            reference.c.repository_id,
+            sa.cast(p("of_kind"), sa.Text),
+            reference.c.digest,
+            sa.cast(p("due"), sa.BigInteger),
+        )
         .where(
             reference.c.manifest_id == p("manifest"),
             reference.c.kind >= p("first_kind"),
