@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import structlog
 
@@ -12,6 +12,7 @@ from registry.api.authenticate import Authenticator, BadToken, Challenges
 from registry.api.eager import Begun, Done, begin
 from registry.api.errors import refusal, render
 from registry.api.messages import Answer, FileBody, Headers, Identity, Receive, Request, Scope, Send, StreamBody, text
+from registry.api.passing import pass_on
 from registry.api.request_limits import UNLIMITED, RequestLimits
 from registry.api.routes import BY_ENDPOINT, Endpoint, Route, locate
 from registry.api.services import Services
@@ -25,7 +26,6 @@ from registry.oci.names import RepositoryName
 _VERSION: Final = (b"docker-distribution-api-version", b"registry/2.0")
 _LOOKED_AT: Final = 60.0
 """Seconds after which a credential is looked at again, whatever else has not changed."""
-_STREAMED: Final = 256 * 1024
 _log = structlog.get_logger()
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -147,7 +147,7 @@ class DistributionApi:
             elif isinstance(body, FileBody):
                 await self._send_file(request, body, send)
             else:
-                await self._send_stream(body.stream, body.count, send)
+                await pass_on(body.stream, body.count, request.scope, send, self._registry.in_thread)
         finally:
             if isinstance(body, FileBody):
                 body.file.close()
@@ -163,16 +163,7 @@ class DistributionApi:
             )
             return
         body.file.seek(body.offset)
-        await self._send_stream(body.file, body.count, send)
-
-    async def _send_stream(self, stream: BinaryIO, left: int, send: Send) -> None:
-        while left:
-            data = await self._registry.in_thread(stream.read, min(left, _STREAMED))
-            if not data:
-                # Shorter than it was a moment ago: an answer cut short is the one honest thing left to send.
-                raise ConnectionError("the object ended early")
-            left -= len(data)
-            await send({"type": "http.response.body", "body": data, "more_body": left > 0})
+        await pass_on(body.file, body.count, request.scope, send, self._registry.in_thread)
 
 
 class _Rest:

@@ -233,7 +233,7 @@ class ObjectStore(Protocol):
         ...
 
     def open(self, key: ObjectKey, start: int = 0) -> BinaryIO:
-        """A stream from `start`, a real file where the store has one. Raises: ObjectLost."""
+        """A stream from `start`, a real file where the store has one, else maybe a `Lender`. Raises: ObjectLost."""
         ...
 
     def pread(self, key: ObjectKey, start: int, length: int) -> bytes:

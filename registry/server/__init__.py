@@ -5,5 +5,6 @@ serve       one process or several, their sockets and signals
 protocol    one connection: requests in turn, and its end
   reading     bytes to requests       framing      what is refused          gather     bodies in, by the limit
   cycle       request and response    outlet       bytes and files out      sendfile   files, without passing through
+  relay       from another connection, without passing through
   patience    who waits too long      limits       every number             access_log a line per request
 """

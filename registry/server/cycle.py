@@ -1,10 +1,17 @@
-"""One request and its response, as uvicorn runs them, with two doors more: files out, bodies in by the limit."""
+"""One request and its response, as uvicorn runs them; out go files and other connections too, in come bodies by limits.
+
+    {"type": "http.response.zerocopysend", "file": …, "offset": …, "count": …, "more_body": …}       ASGI's own
+    {"type": "entrepot.relay", "descriptor": …, "count": …, "patience": …, "took": …}                more body follows
+
+The latter sends the next `count` bytes that come from a descriptor, which never blocks, into a response with a length.
+It is there for as long as that brings a byte every `patience` seconds; `took(count)` tells how many were taken from it.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, cast
 
 from uvicorn._types import (
@@ -22,6 +29,7 @@ from registry.server.outlet import Outlet
 from registry.server.sendfile import WHOLE, read
 
 Message = Mapping[str, Any]
+_LEFT = "the client disconnected before the response's end"
 
 
 class Cycle(RequestResponseCycle):
@@ -94,13 +102,21 @@ class Cycle(RequestResponseCycle):
     # Out
 
     def send(self, message: ASGISendEvent) -> Coroutine[Any, Any, None]:
-        """ASGI's send, with the extension http.response.zerocopysend."""
+        """ASGI's send, with the extensions http.response.zerocopysend and entrepot.relay."""
         kind: str = message["type"]
+        if kind == "entrepot.relay":
+            return self._relay(cast("Message", message))
         if kind == "http.response.zerocopysend":
             return self._send_file(cast("Message", message))
         if self.response_started:
-            return super().send(message)
+            return self._send_piece(message)
         return self._send_head(message)
+
+    async def _send_piece(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if self.disconnected and cast("Message", message).get("more_body"):
+            # Else an application would fetch all the rest for nobody.
+            raise ClientDisconnected(_LEFT)
 
     async def _send_head(self, message: ASGISendEvent) -> None:
         if self.flow.write_paused and not self.disconnected:
@@ -123,8 +139,7 @@ class Cycle(RequestResponseCycle):
             await self.flow.drain()
         if self.disconnected:
             return
-        if not self.response_started or self.response_complete:
-            raise RuntimeError("http.response.zerocopysend outside of a response's body")
+        self._refuse_outside_of_body(message)
         file, offset, count = _stretch(message)
         if self.scope["method"] == "HEAD":
             count = 0
@@ -147,6 +162,28 @@ class Cycle(RequestResponseCycle):
         else:
             self.expected_content_length -= count
         return b""
+
+    async def _relay(self, message: Message) -> None:
+        """See the head. Raises: ClientDisconnected."""
+        if not self.disconnected:
+            self._refuse_outside_of_body(message)
+            await self._relay_stretch(message["descriptor"], message["count"], message["patience"], message["took"])
+        if self.disconnected:
+            raise ClientDisconnected(_LEFT)
+
+    async def _relay_stretch(self, source: int, count: int, patience: float, took: Callable[[int], None]) -> None:
+        if self.chunked_encoding or count > self.expected_content_length:
+            raise RuntimeError("more is to be relayed than content-length says")
+        sent, is_there = await self.transport.relay(source, count, patience)
+        self.expected_content_length -= sent
+        took(sent)
+        if not is_there:
+            self.cut()
+            self.transport.abort()
+
+    def _refuse_outside_of_body(self, message: Message) -> None:
+        if not self.response_started or self.response_complete:
+            raise RuntimeError(f"{message['type']} outside of a response's body")
 
     # In
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
+from registry.server.relay import Relay
 from registry.server.sendfile import FileSend, read
 
 _COPIED = 256 * 1024
@@ -34,7 +35,7 @@ class Outlet(asyncio.Transport):
         self._flow = flow
         self._end = end
         self._socket: socket.socket | None = None
-        self._sending: FileSend | None = None
+        self._sending: FileSend | Relay | None = None
         self._lost = False
         self._corked = False
         self._head = b""
@@ -106,7 +107,7 @@ class Outlet(asyncio.Transport):
         head, self._head = self._head, b""
         return head
 
-    # Files
+    # Files, and what comes from elsewhere
 
     async def send_file(self, prefix: bytes, file: int, offset: int, count: int) -> bool:
         """Send the kept head, `prefix` and a stretch of a file; whether the peer was there. Raises: OSError."""
@@ -119,7 +120,20 @@ class Outlet(asyncio.Transport):
             return False
         return await self._send(FileSend(self._own_socket(), head, file, offset, count))
 
-    async def _send(self, sending: FileSend) -> bool:
+    async def relay(self, source: int, count: int, patience: float) -> tuple[int, bool]:
+        """Send `count` bytes of a descriptor; how many it had, and whether the peer was there. Raises: OSError.
+
+        Not where they must be encrypted, which is for this process to do.
+        """
+        self._uncork()
+        await self._drain()
+        if self.is_closing():
+            return 0, False
+        relay = Relay(self._own_socket(), source, count, patience)
+        is_there = await self._send(relay)
+        return relay.sent, is_there
+
+    async def _send(self, sending: FileSend | Relay) -> bool:
         self._sending = sending
         try:
             sending.start()
@@ -171,7 +185,7 @@ class Outlet(asyncio.Transport):
     @property
     def is_sending(self) -> bool:
         """Whether a response waits for the client to read."""
-        return self._sending is not None or self._flow.write_paused
+        return self._flow.write_paused or (self._sending is not None and self._sending.waits_for_peer)
 
     def progress(self) -> tuple[int, int, int]:
         """What changes whenever the client acknowledges a byte.

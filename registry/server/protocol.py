@@ -1,6 +1,7 @@
-"""HTTP/1.1 on one connection: uvicorn's httptools protocol, stricter in what it reads, with two extensions more.
+"""HTTP/1.1 on one connection: uvicorn's httptools protocol, stricter in what it reads, with three extensions more.
 
     scope["extensions"]["http.response.zerocopysend"]        files leave by sendfile (ASGI's own extension)
+    scope["extensions"]["entrepot.relay"]                    bytes pass from another connection; see cycle
     scope["extensions"]["entrepot.gather"]["receive"]        await receive(limit) -> (chunks, more); see gather
 
 How a connection goes from request to request, and how it ends:

@@ -250,7 +250,13 @@ class Reading(HttpToolsProtocol):
             self.scope["scheme"] = origin.scheme
 
     def _cycle(self, inlet: RequestBody, app: ASGI3Application, *, keep_alive: bool) -> Cycle:
-        self.scope["extensions"] = {"http.response.zerocopysend": {}, "entrepot.gather": {"receive": inlet.gather}}
+        extensions: dict[str, dict[object, object]] = {
+            "http.response.zerocopysend": {},
+            "entrepot.gather": {"receive": inlet.gather},
+        }
+        if not self.outlet.secure:
+            extensions["entrepot.relay"] = {}
+        self.scope["extensions"] = extensions
         return Cycle(self, app, self.outlet, inlet, self.limits.drained, keep_alive=keep_alive)
 
 

@@ -30,7 +30,7 @@ class FileEnded(OSError):
     """A file is shorter than the response that was promised of it."""
 
 
-def _is_peer_gone(error: OSError) -> bool:
+def is_peer_gone(error: OSError) -> bool:
     """Whether the socket failed, not the file."""
     return isinstance(error, ConnectionError | TimeoutError) or error.errno in _PEER_IS_GONE
 
@@ -98,6 +98,11 @@ class FileSend:
     def sent(self) -> int:
         """How many bytes of the file have left."""
         return self._offset - self._begin
+
+    @property
+    def waits_for_peer(self) -> bool:
+        """Whether it is the peer who has to read before anything moves."""
+        return True
 
     def start(self) -> None:
         """Send what the socket takes at once; the rest follows as it becomes writable."""
@@ -168,7 +173,7 @@ class FileSend:
 
     def _fail(self, error: OSError) -> None:
         self._unwatch()
-        if _is_peer_gone(error):
+        if is_peer_gone(error):
             self.done.set_result(False)
         else:
             self.done.set_exception(error)

@@ -101,6 +101,11 @@ class Bucket:
         return [upload for page in self.multipart_listing(key) for found, upload, _ in page if found == key]
 
     @property
+    def patience(self) -> float:
+        """Seconds to wait for the next byte of an answer."""
+        return self._settings.read_timeout
+
+    @property
     def encryption(self) -> dict[str, str]:
         """What a multipart upload is begun with."""
         return self._settings.encryption

@@ -30,6 +30,8 @@ from registry.core.ports import ObjectLost
 from registry.oci.errors import StorageFull, Unavailable
 
 MIB: Final = 1024 * 1024
+RAW_BODY: Final = "RawBody"
+"""In the answer to a GetObject, its body as urllib3 has it, which knows the connection that it comes by."""
 LEAST_PART: Final = 5 * MIB
 """No part but an upload's last may be smaller (S3, multipart upload limits)."""
 _OTHERS: Final = 16
@@ -121,6 +123,7 @@ def new_client(settings: S3Settings) -> Any:  # noqa: ANN401 - the library ships
     with _making:
         client = _session().client("s3", **_who_and_where(settings), config=config)
     client.meta.events.register("before-sign.s3.DeleteObjects", _add_md5)
+    client.meta.events.register("after-call.s3.GetObject", _add_raw_body)
     return client
 
 
@@ -169,3 +172,7 @@ def _add_md5(request: Any, **_: object) -> None:  # noqa: ANN401 - the library s
     if "Content-MD5" not in request.headers:
         summed = hashlib.md5(request.data, usedforsecurity=False).digest()
         request.headers["Content-MD5"] = base64.b64encode(summed).decode()
+
+
+def _add_raw_body(http_response: Any, parsed: dict[str, Any], **_: object) -> None:  # noqa: ANN401 - as above
+    parsed[RAW_BODY] = http_response.raw

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
+import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import Any, Final, cast
 
+from registry.core.lending import Loan
 from registry.core.ports import ObjectLost
 from registry.oci.errors import Unavailable
 from registry.storage.s3_bucket import Bucket
-from registry.storage.s3_client import MIB, BeyondEnd
+from registry.storage.s3_client import MIB, RAW_BODY, BeyondEnd
 
 _MOST_CUTS: Final = 4
 """Connections in a row that brought nothing."""
+_FIRST: Final = 64 * 1024
+"""More than is ever buffered in front of a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class S3Stream(io.RawIOBase):
                 raise ObjectLost(self._key) from None
             self._end = self._at
             return
-        self._body = answer["Body"]
+        self._body = answer[RAW_BODY]
         if asked and "ContentRange" not in answer:
             raise Unavailable from OSError("the store sends the whole object for a part of it")
         end = self._at + int(answer["ContentLength"])
@@ -90,6 +95,21 @@ class S3Stream(io.RawIOBase):
             pieces.append(piece)
             size -= len(piece)
         return b"".join(pieces)
+
+    def lend(self) -> Loan | None:
+        """See `Lender`; only a connection without TLS can be. Raises: ObjectLost, Unavailable."""
+        if self._body is None and self._end != self._at:
+            self.begin()
+        if not _is_lendable(self._body):
+            return None
+        first = self._piece(_FIRST, at_once=True)
+        left = cast("int", self._end) - self._at
+        return Loan(first, self._body.fileno() if left else -1, left, self._bucket.patience)
+
+    def take_back(self, taken: int) -> None:
+        """See `Lender`. The connection is not used again, because the library did not see what came there."""
+        self._at += taken
+        self._hang_up()
 
     def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - whatever can be written to
         """See `io.RawIOBase`."""
@@ -126,8 +146,8 @@ class S3Stream(io.RawIOBase):
                 leave, self._leave = self._leave, None
                 leave()
 
-    def _piece(self, size: int) -> bytes:
-        """Some bytes, none at the end only."""
+    def _piece(self, size: int, *, at_once: bool = False) -> bytes:
+        """Some bytes, none at the end only; `at_once` what is buffered, or what one look at the connection brings."""
         trouble: Exception | None = None
         for _ in range(_MOST_CUTS):
             if self._body is None and self._end != self._at:
@@ -135,7 +155,8 @@ class S3Stream(io.RawIOBase):
             if self._at == self._end:
                 return b""
             try:
-                piece = cast("bytes", self._body.read(min(size, cast("int", self._end) - self._at)))
+                read = self._body.read1 if at_once else self._body.read
+                piece = cast("bytes", read(min(size, cast("int", self._end) - self._at)))
             except Exception as error:  # the library's, the pool's below it and the socket's: all mean the same
                 trouble, piece = error, b""
             if piece:
@@ -149,3 +170,10 @@ class S3Stream(io.RawIOBase):
         body, self._body = self._body, None
         if body is not None:
             body.close()
+
+
+def _is_lendable(body: Any) -> bool:  # noqa: ANN401 - the library's
+    """Whether the bytes of a body lie on its socket as they are, and reading them there never blocks."""
+    sock = getattr(body.connection, "sock", None) if body is not None else None
+    # One for TLS is of another type.
+    return type(sock) is socket.socket and not os.get_blocking(sock.fileno())

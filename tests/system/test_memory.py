@@ -83,11 +83,24 @@ def test_fifty_stalled_readers_fit_into_flat_memory(server: RunningServer) -> No
     data = random_bytes("stalled", 64 * MEBIBYTE)
     upload = Upload.begin(address_of(server), NAME)
     upload.close(sha256(data), data).expect(201)
+    _assert_flat_while_readers_stall(server, data)
+
+
+@pytest.mark.timeout(300)
+def test_fifty_stalled_readers_of_what_s3_has_fit_into_flat_memory(tmp_path: Path, s3_server: S3Server) -> None:
+    data = random_bytes("stalled", 64 * MEBIBYTE)
+    with replicas(tmp_path, s3_server, {"open": True, "s3_redirect": False}, count=1) as (server,):
+        upload = Upload.begin(address_of(server), NAME)
+        upload.close(sha256(data), data).expect(201)
+        _assert_flat_while_readers_stall(server, data, MOST_WITH_S3)
+
+
+def _assert_flat_while_readers_stall(server: RunningServer, data: bytes, most: int = MOST) -> None:
     with contextlib.ExitStack() as open_ones:
         readers = [open_ones.enter_context(contextlib.closing(_asked_for(server, sha256(data)))) for _ in range(50)]
         for reader in readers:
             assert open_ones.enter_context(reader.getresponse()).read(MEBIBYTE) == data[:MEBIBYTE]
-        _assert_flat(server)
+        _assert_flat(server, most)
 
 
 def _large_layer() -> Iterator[bytes]:

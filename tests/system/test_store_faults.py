@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,11 +21,13 @@ from tests.support.replicas import replicas
 from tests.support.s3 import S3Server, s3_server
 from tests.support.s3_faults import Fault, FaultyProxy
 from tests.support.server import RunningServer, Setting
+from tests.system.processes import processes_of
 from tests.system.waiting import eventually
 
 __all__ = ["s3_server"]
 
 PART = 5 << 20
+READERS = 64
 THROUGH = {"User-Agent": "a client that cannot be redirected"}
 ON_THE_WAY_UP = ("CreateMultipartUpload", "UploadPart", "PutObject", "ListParts", "CompleteMultipartUpload")
 
@@ -118,6 +121,24 @@ def test_a_connection_cut_in_a_pull_is_taken_up_where_it_ended(scene: Scene, rep
     scene.client.push_blob(repository, blob)
     scene.proxy.fail("GetObject", Fault.CUT_ANSWER, times=3)
     assert scene.client.blob(repository, blob.digest, headers=THROUGH).content == blob.data
+
+
+def test_clients_that_leave_in_a_pull_leave_their_places_and_connections(scene: Scene, repository: str) -> None:
+    """Twice as many as may read at once."""
+    blob = blob_of(4 * PART, repository)
+    scene.client.push_blob(repository, blob)
+    assert_whole(scene, repository, blob)
+    before = descriptors_of(scene.server)
+    for _ in range(2 * READERS):
+        with scene.server.http() as http, http.stream("GET", f"/v2/{repository}/blobs/{blob.digest}", headers=THROUGH):
+            # It goes with the head, when nothing or little of the body has come.
+            pass
+    assert scene.client.blob(repository, blob.digest, headers=THROUGH).content == blob.data
+    eventually("their descriptors are closed", lambda: descriptors_of(scene.server) <= before)
+
+
+def descriptors_of(server: RunningServer) -> int:
+    return sum(len(list(Path(f"/proc/{process.pid}/fd").iterdir())) for process in processes_of(server))
 
 
 # What goes on failing
