@@ -12,7 +12,7 @@ from tests.system.require import require_programs
 PUSHING = ("blob-get-medium", "push-streamed-1", "manifest-put")
 SOME = {
     "folder": (*PUSHING, "tag-page"),
-    "people": ("authorised", "logins"),
+    "people": ("authorised-same", "authorised-differing", "logins"),
     "s3": (*PUSHING, "commit-small", "commit-large"),
     "redirect": ("blob",),
 }
