@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from registry.auth.keeper import KeyKeeper
 from registry.auth.key_file import KeyFile
 from registry.auth.keys import SigningKey
-from registry.core.facts import CredentialKind
 from tests.conformance.claims import is_refused
 from tests.conformance.peopled import Peopled, peopled
 from tests.conformance.tokens import Bearer, get_token
@@ -157,7 +156,7 @@ def test_without_a_credential_one_is_nobody(site: Peopled, opens: Callable[[Clai
         opens(of_admin | {"cid": None, "access": scopes})
 
 
-@pytest.mark.parametrize("end", ["disable", "remove", "revoke", "set_password"])
+@pytest.mark.parametrize("end", ["disable", "remove", "take_password", "set_password"])
 def test_one_of_whoever_is_no_more_is_worthless(site: Peopled, opens: Callable[[Claims], bool], end: str) -> None:
     name = f"gone-{end.replace('_', '-')}"
     login = site.people.user(name)
@@ -167,7 +166,7 @@ def test_one_of_whoever_is_no_more_is_worthless(site: Peopled, opens: Callable[[
     ends: dict[str, Callable[[], object]] = {
         "disable": lambda: site.people.disable(name),
         "remove": lambda: site.people.remove(name),
-        "revoke": lambda: site.people.revoke(name, CredentialKind.PASSWORD),
+        "take_password": lambda: site.people.take_password(name),
         "set_password": lambda: site.people.set_password(name, "another horse battery"),
     }
     ends[end]()

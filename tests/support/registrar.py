@@ -92,6 +92,10 @@ class Registrar:
         self._people.set_password(name, Passwords().hash(password), self._by)
         return name, password
 
+    def take_password(self, name: str) -> None:
+        """From now on it has none."""
+        self._people.set_password(name, None, self._by)
+
     def revoke(self, name: str, kind: CredentialKind = CredentialKind.TOKEN) -> None:
         """Every credential of this kind that it has."""
         for secret in self.secrets(name):

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Lock
 
 import httpx
 
@@ -44,6 +45,7 @@ class Crowd:
     pause: float = 0.0
     acknowledged: dict[tuple[str, str], TinyImage] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock)
 
     def write(self, number: int) -> None:
         name = f"{self.repository}/{number % 5}"
@@ -53,14 +55,17 @@ class Crowd:
                     return
                 image, tag = tiny_image(f"{name} {number} {turn}", layers=2), f"w{number}-{turn}"
                 if self._patiently(partial(client.push_image, name, image, tag)):
-                    self.acknowledged[name, tag] = image
+                    with self._lock:
+                        self.acknowledged[name, tag] = image
                 time.sleep(self.pause)
 
     def read(self) -> None:
         with self.fleet.client() as client:
             while time.monotonic() < self.end:
-                if self.acknowledged:
-                    (name, tag), image = random.choice(list(self.acknowledged.items()))  # noqa: S311 - any of them
+                with self._lock:
+                    pushed = list(self.acknowledged.items())
+                if pushed:
+                    (name, tag), image = random.choice(pushed)  # noqa: S311 - any of them
                     self._patiently(partial(check, client, name, tag, image))
                 time.sleep(self.pause)
 

@@ -66,7 +66,7 @@ def test_a_stranger_verifies_a_token_with_the_published_keys(token: str, ring: K
 
 @given(
     subject=st.text(max_size=20),
-    credential=st.none() | st.integers(0, 2**63 - 1),
+    credential=st.none() | st.integers(1, 2**63 - 1),
     actions=st.lists(st.sampled_from(["pull", "push", "delete", "*"]), min_size=1, unique=True).map(tuple),
     lifetime=st.timedeltas(timedelta(seconds=1), LIFETIME),
 )
