@@ -1,4 +1,7 @@
-"""What holds for every test: a skip tells its reason, and with REQUIRE_ALL=1 it is a failure; no property is timed."""
+"""What holds for every test: a skip tells its reason, and with REQUIRE_ALL=1 it is a failure; no property is timed.
+
+What is logged goes to the log: else it would be printed, into the output of whichever command is tested just then.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 from collections.abc import Generator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 # A slow machine is no defect. In CI the same examples come each time, so that a red run can be repeated.
@@ -13,6 +17,10 @@ settings.register_profile(
     "entrepot", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("entrepot")
+structlog.configure(
+    processors=[structlog.stdlib.add_log_level, structlog.stdlib.render_to_log_kwargs],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+)
 
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in {"", "0"}
 

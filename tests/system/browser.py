@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.system.require import require_programs
 
@@ -42,7 +44,12 @@ class Window:
     def press(self, word: str) -> None:
         """The button, the link or the heading of this text; the next page is there when this returns."""
         path = f"//*[self::button or self::a or self::summary][normalize-space()='{word}']"
-        self._driver.find_element(By.XPATH, path).click()
+        pressed = self._driver.find_element(By.XPATH, path)
+        leads_on = pressed.tag_name != "summary"
+        pressed.click()
+        if leads_on:
+            # A click returns while the answer is still under way: whoever read now might read the page before.
+            WebDriverWait(self._driver, 10).until(staleness_of(pressed))
 
     def find(self, selector: str) -> WebElement:
         return self._driver.find_element(By.CSS_SELECTOR, selector)
