@@ -1,6 +1,6 @@
 """Every table, drawn once. Digests are one algorithm byte and the raw digest; instants are UTC microseconds.
 
-principal (see schema_people)                       setting   generation   lease
+principal (see schema_people)   quota, tag_rule (see schema_rules)   setting   generation   lease
 project ─< repository ─< manifest ─< reference        content (manifest bytes, small blobs)
    │            │  │        └──< tag    tag_history
    │            │  ├──< link >── blob ── object (owns a storage key for life) or content
@@ -14,7 +14,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from registry.metadata import columns
+from registry.metadata import columns, schema_rules  # noqa: F401  the tables of the latter belong to the same whole
 from registry.metadata.columns import DIGEST, ID, INSTANT, NAME, row_id, row_of
 from registry.metadata.schema_people import principal
 
@@ -26,8 +26,8 @@ project: Final = sa.Table(
     sa.Column("name", NAME, nullable=False, unique=True),
     row_of("owner_id", principal.c.id, nullable=True),
     sa.Column("used", sa.BigInteger, nullable=False, server_default="0"),
-    sa.Column("quota", sa.BigInteger),
     sa.Column("created_at", INSTANT, nullable=False),
+    sa.Index("ix_project_owner_id", "owner_id"),
 )
 
 repository: Final = sa.Table(
@@ -45,6 +45,8 @@ repository: Final = sa.Table(
 )
 _PUSHED: Final = sa.and_(repository.c.deleted_at.is_(None), repository.c.pushed_at.is_not(None))
 sa.Index("ix_repository_pushed", repository.c.name, sqlite_where=_PUSHED, postgresql_where=_PUSHED)
+_DELETED: Final = repository.c.deleted_at.is_not(None)
+sa.Index("ix_repository_deleted", repository.c.deleted_at, sqlite_where=_DELETED, postgresql_where=_DELETED)
 # A deleted repository keeps its row until its undo window ends; its name is free at once (design §3).
 sa.Index(
     "uq_repository_name_live",
@@ -78,6 +80,7 @@ manifest: Final = sa.Table(
     row_of("pushed_by", principal.c.id),
     sa.Column("pulled_at", INSTANT),
     sa.Column("deleted_at", INSTANT),
+    sa.Column("pulls", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("repository_id", "digest"),
     sa.Index("ix_manifest_content_id", "content_id"),
 )
@@ -161,6 +164,8 @@ blob: Final = sa.Table(
     sa.Column("verified_at", INSTANT, nullable=False),
     sa.CheckConstraint("(object_id IS NULL) <> (content_id IS NULL)", name="bytes"),
     sa.Index("ix_blob_content_id", "content_id"),
+    # What was verified longest ago is the next to be verified.
+    sa.Index("ix_blob_verified_at", "verified_at", "id"),
 )
 
 link: Final = sa.Table(

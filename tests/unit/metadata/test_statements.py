@@ -99,6 +99,6 @@ def test_a_constant_of_the_statement_is_bound_and_a_given_value_goes_before_it()
 
 def test_parameters_stand_in_the_order_of_the_text_also_when_one_stands_twice() -> None:
     twice = sa.select(project.c.id).where(
-        project.c.used > sa.bindparam("b"), project.c.quota > sa.bindparam("a"), project.c.id > sa.bindparam("b")
+        project.c.used > sa.bindparam("b"), project.c.owner_id > sa.bindparam("a"), project.c.id > sa.bindparam("b")
     )
     assert prepare_for_sqlite(twice).parameters({"a": 1, "b": 2}) == (2, 1, 2)
