@@ -17,11 +17,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.collect_facts import HeldManifest, Review
 from registry.core.facts import ContentKind
+from registry.core.quota import Growth
 from registry.metadata.instants import from_micros, to_micros
 from registry.metadata.manifests import HELD_AS
 from registry.metadata.moment import Moment
 from registry.metadata.objects import Objects
-from registry.metadata.repositories import charge_project
 from registry.metadata.schema import (
     blob,
     content,
@@ -315,7 +315,7 @@ class Collection:
             if links == 0:
                 self._moment.run(_UNCHARGE, **this)
                 if size:
-                    self._moment.run(charge_project, project=project, more=-size)
+                    self._moment.tally.add(project, Growth(charged=-size))
 
 
 def _which(review: Review) -> dict[str, object]:

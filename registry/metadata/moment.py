@@ -1,20 +1,22 @@
-"""What every noun's queries share: the connection they run on, and the instant of the open transaction."""
+"""What every noun's queries share: the connection they run on, and the open transaction's instant and tally."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from registry.metadata.statements import Row, Runs, Statement
+from registry.metadata.tally import Tally
 
 
 class Moment:
     """One connection at one instant."""
 
-    __slots__ = ("_instant", "run", "run_many")
+    __slots__ = ("_instant", "run", "run_many", "tally")
 
     def __init__(self, connection: Runs) -> None:
         self.run = connection.run
         self.run_many = connection.run_many
+        self.tally = Tally()
         self._instant: int | Callable[[], int] = 0
 
     @property
@@ -27,6 +29,8 @@ class Moment:
     def begin(self, instant: int | Callable[[], int]) -> None:
         """From now on it is this one; whoever does not need it has no clock asked."""
         self._instant = instant
+        # What an earlier one has added and did not commit.
+        self.tally.take()
 
     def first(self, statement: Statement, /, **values: object) -> Row | None:
         """The first row, or None."""

@@ -20,6 +20,7 @@ from registry.metadata.manifests import Manifests
 from registry.metadata.moment import Moment
 from registry.metadata.objects import Objects
 from registry.metadata.people import People
+from registry.metadata.quotas import Quotas
 from registry.metadata.remedies import Remedies
 from registry.metadata.repositories import Repositories
 from registry.metadata.seals import Seals
@@ -49,6 +50,7 @@ class SqlTransaction:
         self.manifests = Manifests(moment)
         self.objects = Objects(moment)
         self.people = People(moment)
+        self._quotas = Quotas(moment)
         self.remedies = Remedies(moment)
         self.repositories = Repositories(moment)
         self.seals = Seals(moment)
@@ -61,6 +63,10 @@ class SqlTransaction:
     def begin(self, instant: int | Callable[[], int]) -> None:
         """A new transaction begins, at this instant in microseconds, or at the one that a clock tells when asked."""
         self._moment.begin(instant)
+
+    def finish(self) -> None:
+        """Its work is done, and it is about to be committed: what is to be written last is."""
+        self._quotas.settle()
 
     @property
     def now(self) -> datetime:

@@ -30,11 +30,9 @@ from psycopg_pool import ConnectionPool
 
 from registry.metadata.nouns import SqlTransaction
 from registry.metadata.outage import Outage
-from registry.metadata.repositories import charge_project
 from registry.metadata.statements import (
     Book,
     Overtaken,
-    Prepared,
     Row,
     Statement,
     prepare_for_observing,
@@ -148,7 +146,7 @@ class PostgresMetadata:
                 transaction = SqlTransaction(session)
                 transaction.begin(micros)
                 result = work(transaction)
-                session.run_late()
+                transaction.finish()
             except BaseException:
                 session.roll_back()
                 raise
@@ -231,16 +229,11 @@ class Session:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._cursor = driver.cursor()
-        self._late: list[tuple[int, Prepared, tuple[object, ...]]] = []
 
     def run(self, statement: Statement, /, **values: object) -> list[Row]:
         """All rows."""
         prepared = _WRITING[statement]
-        parameters = prepared.parameters(values)
-        if statement is charge_project:
-            self._late.append((hash(values["project"]), prepared, parameters))
-            return []
-        self._cursor.execute(prepared.text, parameters)
+        self._cursor.execute(prepared.text, prepared.parameters(values))
         return self._cursor.fetchall() if self._cursor.description else []
 
     def run_many(self, statement: Statement, rows: Sequence[Mapping[str, object]], /) -> None:
@@ -255,11 +248,6 @@ class Session:
             pass
         micros, known_as = _told(cursor)
         return micros, known_as
-
-    def run_late(self) -> None:
-        """What waits until the end, because it makes everybody else wait; in one order for all."""
-        for _, prepared, parameters in sorted(self._late, key=lambda each: each[0]):
-            self._cursor.execute(prepared.text, parameters)
 
     def commit(self) -> None:
         """Durable when this returns."""

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam as p
 from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.facts import ContentKind, Repository
+from registry.core.quota import Growth
 from registry.core.visible import Visible
 from registry.metadata.catalog import listings
 from registry.metadata.moment import Moment
@@ -41,8 +42,6 @@ _ONE_MORE_LINK: Final = (
     .on_conflict_do_update(index_elements=["project_id", "kind", "digest"], set_={"links": project_content.c.links + 1})
     .returning(project_content.c.links)
 )
-# All pushes to a project want this row: a database that locks rows runs it last before the commit (design §4).
-charge_project: Final = sa.update(project).where(project.c.id == p("project")).values(used=project.c.used + p("more"))
 
 
 class Repositories:
@@ -101,4 +100,4 @@ class Repositories:
             _ONE_MORE_LINK, project_id=repository.project, kind=kind.value, digest=digest.packed, size=size
         )[0][0]
         if links == 1 and size:
-            self._moment.run(charge_project, project=repository.project, more=size)
+            self._moment.tally.add(repository.project, Growth(charged=size))

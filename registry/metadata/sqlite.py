@@ -208,9 +208,11 @@ class SqliteMetadata:
 
     def _run(self, group: list[_Waiting]) -> None:
         """All of them or none: no savepoint in between, which would have every page copied before it is changed."""
-        self._transaction.begin(_now())
+        now = _now()
         for waiting in group:
+            self._transaction.begin(now)
             waiting.result = waiting.work(self._transaction)
+            self._transaction.finish()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
