@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 from registry import log
 from registry.api.last_use import LastUse
-from registry.application import Application, Drivers, Facts
+from registry.api.pulls import Pulls
+from registry.application import Application, Drivers, Facts, Gathered
 from registry.auth import passwords
 from registry.auth.keeper import KeyKeeper
 from registry.auth.key_file import KeyFile
@@ -34,6 +35,7 @@ from registry.core.credentials import CredentialService
 from registry.core.ends import EndsWatch
 from registry.core.people import PeopleService
 from registry.core.ports import ObjectStore, StoreInventory, Transaction
+from registry.core.pulling import PullService
 from registry.core.restoring import refuse_unfinished
 from registry.core.sealing import Sealer
 from registry.core.sweep import Sweeper
@@ -184,13 +186,13 @@ def _create(settings: Settings, *, is_first: bool) -> Application:
     drivers, tidy = _open(settings)
     keeper = _key_keeper(settings, drivers.metadata)
     keeper.refresh(datetime.now(UTC))
-    last_use = LastUse(CredentialService(drivers.metadata))
-    refreshing = (lambda: keeper.refresh(datetime.now(UTC)), tidy, last_use.refresh)
+    gathered = Gathered(LastUse(CredentialService(drivers.metadata)), Pulls(PullService(drivers.metadata)))
+    refreshing = (lambda: keeper.refresh(datetime.now(UTC)), tidy, *gathered.refreshing)
     if is_first and settings.background:
         background = _background(settings, drivers.metadata, drivers.store, refreshing)
     else:
         background = Background(refreshing, None, settings.sweep_interval)
-    return Application(settings, drivers, keeper, background, last_use)
+    return Application(settings, drivers, keeper, background, gathered)
 
 
 def _background(

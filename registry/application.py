@@ -26,6 +26,7 @@ from registry.api.errors import refuse
 from registry.api.last_use import LastUse
 from registry.api.messages import Answer, Receive, Scope, Send
 from registry.api.password_checks import PasswordChecks
+from registry.api.pulls import Pulls
 from registry.api.recorder import Recorder
 from registry.api.request_limits import RequestLimits
 from registry.api.services import Services, Threads, Writer
@@ -79,16 +80,34 @@ class Drivers:
     close_reader: Callable[[], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What one worker sees on the path of requests, and keeps when nobody waits for it."""
+
+    last_use: LastUse
+    pulls: Pulls
+
+    @property
+    def refreshing(self) -> tuple[Callable[[], None], ...]:
+        """Each keeps what is due, whether another one fails or not."""
+        return self.last_use.refresh, self.pulls.refresh
+
+    def close(self) -> None:
+        """Keep all of it."""
+        for each in (self.last_use, self.pulls):
+            each.close()
+
+
 class Application:
     """The whole of HTTP: `/v2/` to the distribution API, `/api/v1/` to the administration's, all else to Starlette."""
 
     def __init__(
-        self, settings: Settings, drivers: Drivers, keeper: KeyKeeper, background: Background, last_use: LastUse
+        self, settings: Settings, drivers: Drivers, keeper: KeyKeeper, background: Background, gathered: Gathered
     ) -> None:
         """The database is prepared, and the keeper has its keys."""
         self._drivers = drivers
         self._background = background
-        self._last_use = last_use
+        self._gathered = gathered
         self._in_thread = Threads(settings.threads)
         residents = residents_of(drivers.metadata)
         access = Access()
@@ -109,9 +128,9 @@ class Application:
             is_open=settings.open,
             always=(PULL_BY_ANYONE,) if settings.anonymous_pull else (),
             witness=self._witness,
-            last_use=last_use,
+            last_use=gathered.last_use,
         )
-        services = _services(settings, drivers, access, self._in_thread)
+        services = _services(settings, drivers, access, gathered.pulls, self._in_thread)
         challenges = Challenges(settings.service, settings.public_url)
         limits = RequestLimits(settings.requests_per_caller, settings.requests_anonymous)
         self._distribution = DistributionApi(services, authenticator, challenges, self._witness, limits)
@@ -182,13 +201,13 @@ class Application:
             self._entrance.close()
             self._authenticator.close()
             await self._witness.close()
-            await self._in_thread(self._last_use.close)
+            await self._in_thread(self._gathered.close)
             self._in_thread.close()
             await self._drivers.close_reader()
             self._drivers.metadata.close()
 
 
-def _services(settings: Settings, drivers: Drivers, access: Access, in_thread: Threads) -> Services:
+def _services(settings: Settings, drivers: Drivers, access: Access, pulls: Pulls, in_thread: Threads) -> Services:
     metadata, store = drivers.metadata, drivers.store
     excepted = (settings.s3_redirect_except or "").split(",")
     return Services(
@@ -199,6 +218,7 @@ def _services(settings: Settings, drivers: Drivers, access: Access, in_thread: T
         uploads=UploadService(metadata, store, hashes(), _new_id, new_key, settings.lease, settings.upload_expiry),
         blobs=BlobService(metadata, store, settings.lease, settings.sparse),
         manifests=ManifestService(metadata, settings.lease, settings.undo_window, settings.sparse),
+        pulls=pulls,
         in_thread=in_thread,
         manifest_limit=settings.manifest_limit,
         memory=Memory(settings.upload_memory),

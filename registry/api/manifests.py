@@ -26,6 +26,8 @@ async def pull(request: Request, registry: Services) -> Answer:
     manifest = await find(request.name, reference)
     if manifest is None:
         raise ManifestUnknown(reference=str(reference))
+    counted = partial(registry.pulls.note, request.name, manifest.digest) if request.method == "GET" else always
+    counted()
     if is_unchanged(request, manifest.digest):
         return not_modified(manifest.digest)
     digest = text(manifest.digest)
@@ -36,7 +38,8 @@ async def pull(request: Request, registry: Services) -> Answer:
         (b"etag", b'"' + digest + b'"'),
         *INERT,
     )
-    return Answer(200, headers, manifest.content, always)
+    # Asked whenever it is sent again, and counted then too.
+    return Answer(200, headers, manifest.content, counted)
 
 
 async def push(request: Request, registry: Services) -> Answer:

@@ -129,7 +129,7 @@ class Answer(NamedTuple):
     """What is sent back; to HEAD, without the body but with its headers.
 
     `holds` tells whether the same request would have the same answer still, as far as the database does not tell;
-    None where it has to be asked anew.
+    None where it has to be asked anew. It is asked each time that the answer is about to be sent again.
     """
 
     status: int

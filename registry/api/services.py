@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from registry.api.bodies import Memory
+from registry.api.pulls import Pulls
 from registry.core.access import Access
 from registry.core.blobs import BlobService
 from registry.core.manifests import ManifestService
@@ -72,6 +73,7 @@ class Services:
     uploads: UploadService
     blobs: BlobService
     manifests: ManifestService
+    pulls: Pulls
     in_thread: Threads
     manifest_limit: int
     memory: Memory

@@ -72,7 +72,7 @@ _REVIVE: Final = (
 _AGAIN: Final = (
     sa.update(manifest)
     .where(manifest.c.id == p("manifest"))
-    .values(media_type=p("media_type"), artifact_type=p("artifact_type"))
+    .values(media_type=p("media_type"), artifact_type=p("artifact_type"), pushed_at=p("pushed_at"))
 )
 _RESTORE: Final = (
     sa.update(manifest)
@@ -156,7 +156,8 @@ class Manifests:
         said = {"media_type": manifest.media_type, "artifact_type": manifest.artifact_type}
         if deleted_at is None:
             # Pushed again, perhaps under the type it should have had: the latest Content-Type is the one to answer.
-            self._moment.run(_AGAIN, manifest=manifest_id, **said)
+            # And it was pushed now: what is pushed each night is in use, though it never changes.
+            self._moment.run(_AGAIN, manifest=manifest_id, pushed_at=self._moment.micros, **said)
             return False
         self._moment.run(_REVIVE, manifest=manifest_id, pushed_at=self._moment.micros, pushed_by=by.principal, **said)
         return False

@@ -20,6 +20,7 @@ from registry.metadata.manifests import Manifests
 from registry.metadata.moment import Moment
 from registry.metadata.objects import Objects
 from registry.metadata.people import People
+from registry.metadata.pulls import Pulls
 from registry.metadata.quotas import Quotas
 from registry.metadata.remedies import Remedies
 from registry.metadata.repositories import Repositories
@@ -51,6 +52,7 @@ class SqlTransaction:
         self.objects = Objects(moment)
         self.people = People(moment)
         self._quotas = Quotas(moment)
+        self.pulls = Pulls(moment)
         self.remedies = Remedies(moment)
         self.repositories = Repositories(moment)
         self.seals = Seals(moment)

@@ -14,9 +14,11 @@ from registry.api.app import DistributionApi
 from registry.api.authenticate import Challenges
 from registry.api.bodies import Memory
 from registry.api.messages import Answer
+from registry.api.pulls import Pulls
 from registry.api.services import Services, Threads
 from registry.auth.tokens import Tokens
 from registry.core.access import Access
+from registry.core.pulling import PullService
 from registry.metadata.reader import SqliteReader
 from registry.oci.digest import Digest
 from tests.unit.api.conftest import Counting, Gate, request
@@ -50,6 +52,7 @@ class Front:
         house = self.house = self.gate.house
         connection = house.metadata.reader()
         self.reader = SqliteReader(connection.run, connection.version)
+        self.pulls = Pulls(PullService(house.metadata), pause=0)
         services = Services(
             reader=self.reader,
             writer=house.metadata,
@@ -58,6 +61,7 @@ class Front:
             uploads=house.uploads,
             blobs=house.blobs,
             manifests=house.manifests,
+            pulls=self.pulls,
             in_thread=self.in_thread,
             manifest_limit=4 << 20,
             memory=Memory(1 << 20),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from registry.api import last_use
+from registry.api import gathering
 from registry.api.last_use import LastUse
 from registry.core.credentials import CredentialService
 from tests.unit.api.conftest import PASSWORD, Gate, basic
@@ -47,7 +47,7 @@ def test_who_is_refused_is_not(gate: Gate) -> None:
 
 
 def test_it_is_written_no_more_often_than_once_a_minute_but_when_the_worker_leaves(gate: Gate, credential: int) -> None:
-    uses = last_use_of(gate, last_use.PAUSE)
+    uses = last_use_of(gate, gathering.PAUSE)
     uses.note(credential)
     uses.refresh()
     assert used_at(gate) is None
@@ -85,7 +85,7 @@ def test_a_worker_that_leaves_without_a_database_leaves_nevertheless(
 
 def test_however_many_are_used_the_memory_has_an_end(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[int] = []
-    monkeypatch.setattr(last_use, "MOST", 3)
+    monkeypatch.setattr(gathering, "MOST", 3)
     monkeypatch.setattr(CredentialService, "note_use", lambda _, used: told.extend(each for each, _ in used))
     uses = last_use_of(gate)
     for credential in (1, 2, 3, 4, 5, 1):
