@@ -186,7 +186,7 @@ def judge_content(row: ContentRow) -> Finding | None:
     if computed != row.digest:
         reason = f"its bytes in the database are {computed}; push it again"
         return Finding(What.CONTENT_BYTES, str(row.digest), reason, row)
-    if row.is_blob and row.is_damaged:
+    if row.is_damaged:
         reason = "it is marked damaged, though its bytes in the database are what they should be; push it again"
         return Finding(What.BLOB_DAMAGED, str(row.digest), reason, row)
     return None

@@ -66,7 +66,10 @@ class ObjectRow:
 
 @dataclass(frozen=True, slots=True)
 class ContentRow:
-    """Bytes that live in SQL, under the name that they should have; `is_blob` when a blob takes them."""
+    """Bytes that live in SQL, under the name that they should have; `is_blob` when a blob takes them.
+
+    Those of a manifest may be marked damaged as those of a blob.
+    """
 
     id: int
     digest: Digest

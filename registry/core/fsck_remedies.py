@@ -57,11 +57,10 @@ class Physician:
     def _treat_content(self, remedy: Remedy, row: ContentRow) -> Outcome | None:
         if remedy is Remedy.VERIFY:
             # Its bytes were read for the finding.
-            return self._done(lambda tx: tx.remedies.heal(row.digest, None))
-        if not row.is_blob or row.is_damaged:
-            # A manifest cannot be hidden without its tags; it is served wrong, or not, until it is pushed again.
+            return self._done(lambda tx: tx.remedies.heal_content(row.digest, row.content))
+        if row.is_damaged:
             return Outcome.LEFT
-        return self._done(lambda tx: tx.remedies.mark_content_damaged(row.digest), Outcome.MARKED)
+        return self._done(lambda tx: tx.remedies.mark_content_damaged(row.digest, row.content), Outcome.MARKED)
 
     def _treat_held(self, remedy: Remedy, held: Held) -> Outcome | None:
         key, owner = held.key, held.owner

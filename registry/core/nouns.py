@@ -309,12 +309,16 @@ class Remedies(Protocol):
         """Forget a session whose object is not receiving; that object stays as it is."""
         ...
 
-    def heal(self, digest: Digest, key: ObjectKey | None) -> bool:
-        """The bytes of this damaged blob, still in this object or else in SQL, were verified just now: serve it."""
+    def heal(self, digest: Digest, key: ObjectKey) -> bool:
+        """The bytes of this damaged blob, still in this object, were verified just now: serve it."""
         ...
 
-    def mark_content_damaged(self, digest: Digest) -> bool:
-        """The blob's bytes in SQL are wrong: serve it no more until it is pushed again."""
+    def heal_content(self, digest: Digest, content: bytes) -> bool:
+        """Marked bytes in SQL, if they still are these, are right: serve the manifest, or the blob, that takes them."""
+        ...
+
+    def mark_content_damaged(self, digest: Digest, content: bytes) -> bool:
+        """Bytes in SQL, if they still are these, are wrong: serve nothing from them until they are pushed again."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 from sqlalchemy.dialects.postgresql import insert
 
@@ -15,7 +16,7 @@ _PUT: Final = (
     insert(content_table)
     .values(digest=p("digest"), bytes=p("bytes"))
     # The newest verified bytes win here too: pushing again heals whatever happened to the row.
-    .on_conflict_do_update(index_elements=["digest"], set_={"bytes": p("bytes")})
+    .on_conflict_do_update(index_elements=["digest"], set_={"bytes": p("bytes"), "damaged_at": sa.null()})
     .returning(content_table.c.id)
 )
 

@@ -58,9 +58,13 @@ _OBJECTS: Final = sa.select(
 _PAGE: Final = _OBJECTS.where(stored_object.c.id > p("after")).order_by(stored_object.c.id).limit(p("limit"))
 _NAMED: Final = _OBJECTS.where(stored_object.c.key.in_([p(f"key_{number}") for number in range(_LOT)]))
 _OF_BLOB: Final = _OBJECTS.where(blob.c.digest == p("digest"))
-_CONTENTS: Final = sa.select(content.c.id, content.c.digest, content.c.bytes, blob.c.id, blob.c.damaged_at).select_from(
-    content.outerjoin(blob, blob.c.content_id == content.c.id)
-)
+_CONTENTS: Final = sa.select(
+    content.c.id,
+    content.c.digest,
+    content.c.bytes,
+    blob.c.id,
+    sa.func.coalesce(content.c.damaged_at, blob.c.damaged_at),
+).select_from(content.outerjoin(blob, blob.c.content_id == content.c.id))
 _CONTENT_PAGE: Final = _CONTENTS.where(content.c.id > p("after")).order_by(content.c.id).limit(p("limit"))
 _CONTENT_OF_BLOB: Final = _CONTENTS.where(blob.c.digest == p("digest"))
 

@@ -15,7 +15,7 @@ from registry.core.facts import Caller, ContentKind, Repository
 from registry.metadata.contents import put_content
 from registry.metadata.instants import from_micros
 from registry.metadata.moment import Moment
-from registry.metadata.schema import blob, link, manifest, reference, repository, tag
+from registry.metadata.schema import blob, content, link, manifest, reference, repository, tag
 from registry.metadata.statements import Overtaken, Statement
 from registry.oci.digest import Digest
 from registry.oci.manifest import Kind, Manifest, Reference
@@ -103,7 +103,13 @@ _BLOBS: Final = (
     .order_by(link.c.digest)
     .with_for_update(read=True, of=link)
 )
-_CHILDREN: Final = sa.select(manifest.c.digest).where(*_VISIBLE).order_by(manifest.c.digest).with_for_update(read=True)
+_CHILDREN: Final = (
+    sa.select(manifest.c.digest)
+    .select_from(manifest.join(content, content.c.id == manifest.c.content_id))
+    .where(*_VISIBLE, content.c.damaged_at.is_(None))
+    .order_by(manifest.c.digest)
+    .with_for_update(read=True, of=manifest)
+)
 # Asked for in lots of these sizes, the last one filled up by repetition: so that there are few texts to prepare.
 _LOTS: Final = (1, 2, 4, 8, 16, 32, 64)
 

@@ -37,7 +37,7 @@ from registry.oci.names import RepositoryName, Tag
 
 _LIVE: Final = (repository.c.name == p("name"), repository.c.deleted_at.is_(None))
 _FACTS: Final = sa.select(manifest.c.digest, manifest.c.media_type, manifest.c.size).where(
-    *_LIVE, manifest.c.deleted_at.is_(None)
+    *_LIVE, manifest.c.deleted_at.is_(None), content.c.id == manifest.c.content_id, content.c.damaged_at.is_(None)
 )
 _FACTS_BY_DIGEST: Final = _FACTS.where(manifest.c.repository_id == repository.c.id, manifest.c.digest == p("digest"))
 # By way of the tag alone: to say once more that the manifest is the repository's would offer a way through all of its
@@ -45,8 +45,8 @@ _FACTS_BY_DIGEST: Final = _FACTS.where(manifest.c.repository_id == repository.c.
 _FACTS_BY_TAG: Final = _FACTS.where(
     tag.c.repository_id == repository.c.id, tag.c.name == p("tag"), manifest.c.id == tag.c.manifest_id
 )
-_BY_DIGEST: Final = _FACTS_BY_DIGEST.add_columns(content.c.bytes).where(content.c.id == manifest.c.content_id)
-_BY_TAG: Final = _FACTS_BY_TAG.add_columns(content.c.bytes).where(content.c.id == manifest.c.content_id)
+_BY_DIGEST: Final = _FACTS_BY_DIGEST.add_columns(content.c.bytes)
+_BY_TAG: Final = _FACTS_BY_TAG.add_columns(content.c.bytes)
 _BLOB: Final = served.where(*_LIVE, link.c.repository_id == repository.c.id)
 _KNOWS: Final = sa.select(repository.c.id).where(*_LIVE)
 _TAGS: Final = (

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.facts import ObjectKey
 from registry.metadata.moment import Moment
-from registry.metadata.schema import blob, stored_object, upload
+from registry.metadata.schema import blob, content, stored_object, upload
 from registry.oci.digest import Digest
 
 _named_by_blob: Final = sa.exists().where(blob.c.object_id == stored_object.c.id)
@@ -47,19 +47,33 @@ _END_SESSION: Final = (
 )
 _heal: Final = (
     sa.update(blob)
-    .where(blob.c.digest == p("which"), blob.c.damaged_at.is_not(None))
+    .where(blob.c.damaged_at.is_not(None))
     .values(damaged_at=sa.null(), verified_at=p("verified_at"))
     .returning(blob.c.id)
 )
 _HEAL: Final = _heal.where(
-    blob.c.object_id == sa.select(stored_object.c.id).where(stored_object.c.key == p("key")).scalar_subquery()
+    blob.c.digest == p("which"),
+    blob.c.object_id == sa.select(stored_object.c.id).where(stored_object.c.key == p("key")).scalar_subquery(),
 )
-_HEAL_CONTENT: Final = _heal.where(blob.c.content_id.is_not(None))
+# The very bytes that were judged: who pushes them again meanwhile is the later one.
+_judged: Final = (content.c.digest == p("which"), content.c.bytes == p("judged"))
+_HEAL_CONTENT: Final = (
+    sa.update(content)
+    .where(*_judged, content.c.damaged_at.is_not(None))
+    .values(damaged_at=sa.null())
+    .returning(content.c.id)
+)
+_HEAL_SMALL: Final = _heal.where(blob.c.content_id.in_(sa.select(content.c.id).where(*_judged)))
 _DAMAGE_CONTENT: Final = (
-    sa.update(blob)
-    .where(blob.c.digest == p("which"), blob.c.damaged_at.is_(None), blob.c.content_id.is_not(None))
+    sa.update(content)
+    .where(*_judged, content.c.damaged_at.is_(None))
     .values(damaged_at=p("damaged_at"))
-    .returning(blob.c.id)
+    .returning(content.c.id)
+)
+_DAMAGE_SMALL: Final = (
+    sa.update(blob)
+    .where(blob.c.content_id == p("content"), blob.c.damaged_at.is_(None))
+    .values(damaged_at=p("damaged_at"))
 )
 
 
@@ -85,13 +99,20 @@ class Remedies:
         """Forget a session that has nothing to receive into."""
         return bool(self._moment.run(_END_SESSION, upload=upload, receiving="receiving"))
 
-    def heal(self, digest: Digest, key: ObjectKey | None) -> bool:
+    def heal(self, digest: Digest, key: ObjectKey) -> bool:
         """Serve it again."""
-        which = {"which": digest.packed, "verified_at": self._moment.micros}
-        if key is None:
-            return bool(self._moment.run(_HEAL_CONTENT, **which))
-        return bool(self._moment.run(_HEAL, **which, key=key.text))
+        return bool(self._moment.run(_HEAL, which=digest.packed, key=key.text, verified_at=self._moment.micros))
 
-    def mark_content_damaged(self, digest: Digest) -> bool:
-        """Serve it no more."""
-        return bool(self._moment.run(_DAMAGE_CONTENT, which=digest.packed, damaged_at=self._moment.micros))
+    def heal_content(self, digest: Digest, content: bytes) -> bool:
+        """Serve again whatever takes these bytes."""
+        judged = {"which": digest.packed, "judged": content}
+        manifests = self._moment.run(_HEAL_CONTENT, **judged)
+        return bool(manifests + self._moment.run(_HEAL_SMALL, **judged, verified_at=self._moment.micros))
+
+    def mark_content_damaged(self, digest: Digest, content: bytes) -> bool:
+        """Serve nothing that takes these bytes."""
+        at = self._moment.micros
+        marked = self._moment.first(_DAMAGE_CONTENT, which=digest.packed, judged=content, damaged_at=at)
+        if marked is not None:
+            self._moment.run(_DAMAGE_SMALL, content=marked[0], damaged_at=at)
+        return marked is not None

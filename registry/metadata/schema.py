@@ -62,7 +62,11 @@ content: Final = sa.Table(
     row_id(),
     sa.Column("digest", DIGEST, nullable=False, unique=True),
     sa.Column("bytes", sa.LargeBinary, nullable=False),
+    # The bytes are others than the digest says: what takes them is not served until it is pushed again.
+    sa.Column("damaged_at", INSTANT),
 )
+_WRONG: Final = content.c.damaged_at.is_not(None)
+sa.Index("ix_content_damaged", content.c.digest, sqlite_where=_WRONG, postgresql_where=_WRONG)
 
 manifest: Final = sa.Table(
     "manifest",
@@ -161,12 +165,15 @@ blob: Final = sa.Table(
     sa.Column("object_id", ID, sa.ForeignKey("object.id"), unique=True),
     row_of("content_id", "content.id", nullable=True),
     sa.Column("damaged_at", INSTANT),
+    # When its bytes were last read and compared with the digest; whether they were right is what `damaged_at` tells.
     sa.Column("verified_at", INSTANT, nullable=False),
     sa.CheckConstraint("(object_id IS NULL) <> (content_id IS NULL)", name="bytes"),
     sa.Index("ix_blob_content_id", "content_id"),
     # What was verified longest ago is the next to be verified.
     sa.Index("ix_blob_verified_at", "verified_at", "id"),
 )
+_DAMAGED: Final = blob.c.damaged_at.is_not(None)
+sa.Index("ix_blob_damaged", blob.c.digest, sqlite_where=_DAMAGED, postgresql_where=_DAMAGED)
 
 link: Final = sa.Table(
     "link",

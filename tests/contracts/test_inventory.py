@@ -149,12 +149,7 @@ def test_damage_is_healed_where_it_was_verified_and_nowhere_else(metadata: Metad
     row, other = add(metadata, ONE), new_key()
     metadata.transact(lambda tx: tx.blobs.mark_damaged(ONE, row.key))
     assert does(metadata, lambda tx: tx.remedies.heal(ONE, other)) == [False, False]
-    assert does(metadata, lambda tx: tx.remedies.heal(ONE, None)) == [False, False]
     assert does(metadata, lambda tx: tx.remedies.heal(ONE, row.key)) == [True, False]
-    metadata.transact(lambda tx: tx.blobs.put_content(TWO, b"two"))
-    assert does(metadata, lambda tx: tx.remedies.mark_content_damaged(TWO)) == [True, False]
-    assert does(metadata, lambda tx: tx.remedies.mark_content_damaged(ONE)) == [False, False]
-    assert does(metadata, lambda tx: tx.remedies.heal(TWO, None)) == [True, False]
 
 
 def test_a_manifest_lacks_what_is_not_linked(metadata: Metadata, app: Repository, alice: Caller) -> None:

@@ -11,7 +11,7 @@ from registry.core.facts import ObjectKey
 from registry.core.sweep import COLLECTOR_PAUSED
 from registry.oci.digest import Digest
 from tests.support.s3 import s3_server
-from tests.unit.core.fsck_site import COMBINATIONS, LEFT, MARKED, REPAIRED, Site, reasons, site
+from tests.unit.core.fsck_site import COMBINATIONS, LEFT, MARKED, REPAIRED, Site, reasons, site, summed
 from tests.unit.core.house import APP, OTHER, image, index
 
 __all__ = ["s3_server"]  # a fixture, taken in by name
@@ -191,7 +191,16 @@ def test_a_manifest_with_other_bytes_is_told_with_its_tags(here: Site) -> None:
     here.execute("UPDATE content SET bytes = ? WHERE digest = ?", b"{}?", digest.packed)
     report = here.fsck(repair=True)
     assert [(finding.name, finding.places.tags) for finding, _ in report.found] == [(str(digest), (f"{APP}:1",))]
-    assert report.left == 1
+    assert summed(report) == {"content-bytes": MARKED}
+    assert here.found(repair=True) == {"content-bytes": LEFT}
+
+
+def test_a_manifest_that_is_whole_again_is_served_again(here: Site) -> None:
+    digest = here.push_image("1", b"layer")
+    here.execute("UPDATE content SET damaged_at = 1 WHERE digest = ?", digest.packed)
+    assert here.found() == {"blob-damaged": LEFT}
+    assert here.found(repair=True) == {"blob-damaged": REPAIRED}
+    assert here.found() == {}
 
 
 def test_a_manifest_without_a_part_is_told(here: Site) -> None:
