@@ -5,7 +5,8 @@
                                       the project's counter, which everybody wants
                                       COMMIT ─▶ answered
         deadlock, conflict, connection lost ────────▶ again from the start, after a pause, as long as patience lasts
-        connection lost while it was committing ────▶ the id is asked for: committed ─▶ answered; aborted ─▶ again
+        connection lost while it was committing ────▶ its id is asked for (`Aftermath`): committed ─▶ answered,
+                                                      aborted ─▶ again, nobody knows ─▶ Unavailable
 
     submit(work) ─▶ the same in a thread of its own
     observe(work) ─▶ no transaction, no locks: each statement sees what is committed by then
@@ -28,6 +29,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8Dumper
 from psycopg_pool import ConnectionPool
 
+from registry.metadata.aftermath import Aftermath, life_of
 from registry.metadata.nouns import SqlTransaction
 from registry.metadata.outage import Outage
 from registry.metadata.statements import (
@@ -41,7 +43,13 @@ from registry.metadata.statements import (
 from registry.oci.errors import StorageFull, Unavailable
 
 T = TypeVar("T")
-Driver = psycopg.Connection[Row]
+
+
+class Driver(psycopg.Connection[Row]):
+    """A connection that knows which life of the server it is to."""
+
+    life: str = ""
+
 
 _WRITING: Final = Book(prepare_for_postgresql)
 _OBSERVING: Final = Book(prepare_for_observing)
@@ -91,6 +99,7 @@ class PostgresMetadata:
         self._connect: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(url)}
         if prepared_statements:
             self._connect["options"] = f"{self._connect.get('options') or ''} {_PLANNED_ONCE}"
+        self._aftermath = Aftermath(self._connect, patience, _pauses)
         settings = {
             **self._connect,
             "autocommit": True,
@@ -98,6 +107,7 @@ class PostgresMetadata:
             "prepare_threshold": 2 if prepared_statements else None,
         }
         self._pool: ConnectionPool[Driver] = ConnectionPool(
+            connection_class=Driver,
             kwargs=settings,
             min_size=1,
             max_size=pool_size,
@@ -154,7 +164,7 @@ class PostgresMetadata:
                 session.commit()
             except (psycopg.OperationalError, errors.IdleInTransactionSessionTimeout):
                 session.roll_back()
-                if not driver.closed or not self._has_committed(known_as):
+                if not driver.closed or not self._aftermath.has_committed(known_as, driver.life):
                     raise
             return result
 
@@ -197,36 +207,11 @@ class PostgresMetadata:
             time.sleep(pause)
         raise AssertionError("the pauses never end")
 
-    def _has_committed(self, known_as: str) -> bool:
-        """Whether the transaction is among the committed. Raises: Unavailable while nobody can tell."""
-        ends = time.monotonic() + self._patience
-        for pause in _pauses():
-            status = self._status(known_as)
-            if status not in {None, "in progress"}:
-                return status == "committed"
-            if time.monotonic() + pause > ends:
-                raise Unavailable(reason="a commit was cut off, and whether it took place is not known")
-            time.sleep(pause)
-        raise AssertionError("the pauses never end")
-
-    def _status(self, known_as: str) -> str | None:
-        """None while the database does not answer."""
-        try:
-            with psycopg.Connection.connect(**self._connect, autocommit=True, prepare_threshold=None) as driver:
-                status = _told(driver.execute("SELECT pg_xact_status(%s::text::xid8)", [known_as]))[0]
-        except errors.InvalidParameterValue:
-            # An id that was never given away: this server took over from one whose last commits it has not seen.
-            return "aborted"
-        except psycopg.OperationalError:
-            return None
-        # Forgotten only after some thousand million others.
-        return str(status or "aborted")
-
 
 class Session:
     """A connection with a transaction of ours open on it."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: psycopg.Connection[Row]) -> None:
         self._driver = driver
         self._cursor = driver.cursor()
 
@@ -287,6 +272,7 @@ def _configure(driver: Driver) -> None:
     # Every number as a bigint, whatever its size: else each size would be a statement of its own to prepare.
     driver.adapters.register_dumper(int, Int8Dumper)
     driver.prepared_max = 512
+    driver.life = life_of(driver)
 
 
 def _told(cursor: psycopg.Cursor[Row]) -> Row:

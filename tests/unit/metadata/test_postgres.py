@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from datetime import timedelta
+from itertools import count
 from threading import Event, Thread
 
 import psycopg
@@ -194,14 +195,19 @@ def test_connections_that_died_while_nobody_looked_are_replaced(metadata: Postgr
 
 
 def test_a_server_that_dies_and_comes_back_loses_nothing_that_was_answered(server: PostgresServer, url: str) -> None:
-    answered: set[str] = set()
+    answered, unknown = set[str](), set[str]()
     stop = Event()
 
     def write(metadata: PostgresMetadata, thread: int) -> None:
-        number = 0
-        while not stop.is_set():
-            answered.add(metadata.transact(keep(f"{thread}-{number}")))
-            number += 1
+        for number in count():
+            if stop.is_set():
+                return
+            name = f"{thread}-{number}"
+            try:
+                answered.add(metadata.transact(keep(name)))
+            except Unavailable:
+                # Cut off while it committed; by now another transaction may have its id.
+                unknown.add(name)
 
     with opened(url, pool_size=4, patience=60) as metadata:
         threads = [Thread(target=write, args=(metadata, each)) for each in range(4)]
@@ -219,7 +225,8 @@ def test_a_server_that_dies_and_comes_back_loses_nothing_that_was_answered(serve
         stop.set()
         for each in threads:
             each.join(60)
-    assert answered == names(url)
+    assert answered <= names(url) <= answered | unknown
+    assert len(unknown) <= 2 * len(threads)
 
 
 def test_a_server_that_is_gone_is_told_as_unavailable(server: PostgresServer, url: str) -> None:

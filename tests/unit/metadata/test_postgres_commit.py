@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import repeat
 from threading import Event
 
 import psycopg
 import pytest
 
+from registry.metadata.aftermath import Aftermath, life_of
 from registry.metadata.nouns import SqlTransaction
 from registry.metadata.postgres import PostgresMetadata
 from registry.oci.errors import Unavailable
-from tests.support.postgres import ask, cut, opened, postgres_server
+from tests.support.postgres import PostgresServer, ask, cut, opened, postgres_server
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
-    with postgres_server(apart=True).database() as url:
+def server() -> PostgresServer:
+    return postgres_server(apart=True)
+
+
+@pytest.fixture
+def url(server: PostgresServer) -> Iterator[str]:
+    with server.database() as url:
         yield url
+
+
+@pytest.fixture
+def aftermath(url: str) -> Aftermath:
+    return Aftermath({"conninfo": url}, 10.0, lambda: repeat(0.01))
 
 
 @pytest.fixture
@@ -100,7 +112,7 @@ def test_a_commit_of_which_nobody_can_tell_is_unavailable_and_not_run_again(
 ) -> None:
     work, runs = counted()
     with opened(url, patience=0.3) as metadata:
-        monkeypatch.setattr(metadata, "_status", lambda _: None)
+        monkeypatch.setattr(Aftermath, "status", lambda *_: None)
         with a_commit_that_waits_for_a_standby(url):
             answer = metadata.submit(work)
             cut_while_it_commits(url, "SyncRep")
@@ -109,6 +121,21 @@ def test_a_commit_of_which_nobody_can_tell_is_unavailable_and_not_run_again(
     assert runs == [1]
 
 
-def test_an_id_that_the_server_never_gave_away_is_no_commit(metadata: PostgresMetadata) -> None:
+def test_an_id_that_the_server_never_gave_away_is_no_commit(aftermath: Aftermath) -> None:
     # As after a failover to a standby that had not heard of it.
-    assert metadata._status("999999999") == "aborted"
+    assert not aftermath.has_committed("999999999", "any life")
+
+
+def test_an_id_that_a_crashed_server_gave_away_again_tells_nothing(
+    server: PostgresServer, url: str, aftermath: Aftermath
+) -> None:
+    driver = psycopg.connect(url)
+    life, lost = life_of(driver), driver.execute("SELECT pg_current_xact_id()::text").fetchone()
+    assert lost is not None
+    server.crash()
+    server.start()
+    driver.close()
+    while (again := ask(url, "SELECT pg_current_xact_id()::text")[0]) != lost:
+        assert int(again[0]) < int(lost[0])
+    with pytest.raises(Unavailable):
+        aftermath.has_committed(lost[0], life)
