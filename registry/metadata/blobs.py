@@ -13,7 +13,7 @@ from registry.metadata.contents import put_content
 from registry.metadata.moment import Moment
 from registry.metadata.objects import Objects
 from registry.metadata.schema import blob, stored_object
-from registry.metadata.statements import Overtaken
+from registry.metadata.statements import Overtaken, Row
 from registry.oci.digest import Digest
 
 # Held, so that of two who commit the same blob each dooms what the other one left.
@@ -59,25 +59,32 @@ class Blobs:
     def put_object(self, digest: Digest, size: int, object_id: int) -> int:
         """The newest verified bytes win: the object is live, a former one doomed, damage healed (design §2)."""
         self._objects.live(object_id, size)
-        return self._put(digest, size, object_id=object_id, content_id=None)
+        return self._put(digest, size, self._held(digest), object_id=object_id, content_id=None)
 
     def put_content(self, digest: Digest, content: bytes) -> int:
         """The same for bytes that are kept in SQL."""
-        return self._put(digest, len(content), object_id=None, content_id=put_content(self._moment, digest, content))
+        # The blob first, then its bytes: as the collector, which takes the former and then looks at the latter.
+        former = self._held(digest)
+        content_id = put_content(self._moment, digest, content)
+        return self._put(digest, len(content), former, object_id=None, content_id=content_id)
 
     def mark_damaged(self, digest: Digest, key: ObjectKey) -> bool:
         """Serve it no more, if it is still this object."""
         return bool(self._moment.run(_DAMAGE, which=digest.packed, key=key.text, damaged_at=self._moment.micros))
 
-    def _put(self, digest: Digest, size: int, *, object_id: int | None, content_id: int | None) -> int:
+    def _held(self, digest: Digest) -> Row | None:
+        return self._moment.first(_FIND, digest=digest.packed)
+
+    def _put(
+        self, digest: Digest, size: int, former: Row | None, *, object_id: int | None, content_id: int | None
+    ) -> int:
         bytes_are = {"object_id": object_id, "content_id": content_id, "verified_at": self._moment.micros}
-        former = self._moment.first(_FIND, digest=digest.packed)
         if former is None:
             added = self._moment.first(_ADD, digest=digest.packed, size=size, **bytes_are)
             if added is not None:
                 return int(added[0])
             # Somebody else was quicker, and ours are newer.
-            former = self._moment.first(_FIND, digest=digest.packed)
+            former = self._held(digest)
             if former is None:
                 raise Overtaken(str(digest))
         self._moment.run(_REPLACE, blob=former[0], **bytes_are)

@@ -94,8 +94,12 @@ _REMOVE_CONTENT: Final = sa.delete(content).where(
 _manifest: Final = (manifest.c.repository_id == p("repository"), manifest.c.digest == p("which"))
 _KNOWS_MANIFEST: Final = sa.select(manifest.c.id).where(*_manifest)
 _DELETED_AT: Final = sa.select(manifest.c.deleted_at).where(*_manifest)
+# With its bytes, which whoever pushes it again holds before its row: each would wait for the other.
 _HOLD_MANIFEST: Final = (
-    sa.select(manifest.c.id, manifest.c.deleted_at).where(*_manifest).with_for_update(skip_locked=True)
+    sa.select(manifest.c.id, manifest.c.deleted_at)
+    .select_from(manifest.join(content, content.c.id == manifest.c.content_id))
+    .where(*_manifest)
+    .with_for_update(skip_locked=True)
 )
 _HOLD_REFERRERS: Final = (
     sa.select(manifest.c.id)
