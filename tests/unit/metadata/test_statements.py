@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 from pathlib import Path
 
@@ -12,28 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
-import registry.metadata
-from registry.metadata import statements
 from registry.metadata.schema import project
-from registry.metadata.statements import Book, prepare_for_sqlite
+from registry.metadata.statements import Book, Prepared, Statement, prepare_for_sqlite
+from tests.support.statements import statements
 from tests.unit.metadata.databases import rows
 
-
-def _found() -> dict[str, statements.Statement]:
-    kinds = sa.Select, sa.Insert, sa.Update, sa.Delete
-    modules = [
-        importlib.import_module(f"registry.metadata.{each.name}")
-        for each in pkgutil.iter_modules(registry.metadata.__path__)
-    ]
-    return {
-        f"{module.__name__.rpartition('.')[2]}.{name}": value
-        for module in modules
-        for name, value in vars(module).items()
-        if isinstance(value, kinds)
-    }
-
-
-STATEMENTS = _found()
+STATEMENTS = statements()
 # An inlined number or text; names and the placeholders of parameters hold no quotes.
 LITERALS = re.compile(r"'[^']*'|(?<![\w$%.:\"])\d+(?!\w)")
 
@@ -79,9 +61,9 @@ def _compiled(name: str, dialect: sa.Dialect) -> SQLCompiler:
 
 
 def test_a_statement_is_prepared_once() -> None:
-    prepared: list[statements.Statement] = []
+    prepared: list[Statement] = []
 
-    def prepare(statement: statements.Statement) -> statements.Prepared:
+    def prepare(statement: Statement) -> Prepared:
         prepared.append(statement)
         return prepare_for_sqlite(statement)
 
