@@ -6,16 +6,16 @@ What is said meanwhile goes to standard error, the report to standard output, to
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
+from registry.cli_bars import watching
 from registry.cli_options import config_option, load, prepare, refuse, saying_why, settings_options
 from registry.kinds import DURATION
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from registry.config import Settings
     from registry.core.fsck import Allowed
     from registry.core.fsck_report import Report
-    from registry.core.fsck_run import Watcher
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -109,7 +108,7 @@ def _run(settings: Settings, allowed: Allowed) -> Report:
         def many(work: Callable[[A], B], each: Iterable[A], /) -> Iterator[B]:
             return pool.map(work, each)
 
-        watcher = stack.enter_context(_bars() if sys.stderr.isatty() else _silence())
+        watcher = stack.enter_context(watching())
         return Fsck(metadata, store, app.inventory(settings), hashes(), allowed, many, watcher).run()
 
 
@@ -159,48 +158,3 @@ def _refuse_nothing(settings: Settings) -> None:
             refuse(
                 ["no registry has ever used this store: if it is the right one, start the registry first"], CANNOT_RUN
             )
-
-
-class _Silence:
-    """`Watcher` where nobody watches."""
-
-    def begins(self, task: str, length: int) -> None:
-        """Nothing is said."""
-
-    def advances(self, steps: int) -> None:
-        """Nor here."""
-
-
-class _Bars:
-    """`Watcher`: a bar for each task, for a terminal."""
-
-    def __init__(self) -> None:
-        self._stack = ExitStack()
-        self._bar: Any = None
-
-    def begins(self, task: str, length: int) -> None:
-        """The former bar is done, and stays to be read."""
-        self._stack.close()
-        self._bar = self._stack.enter_context(click.progressbar(length=length, label=task, file=sys.stderr))
-
-    def advances(self, steps: int) -> None:
-        """A step."""
-        self._bar.update(steps)
-
-    def close(self) -> None:
-        """Leave the line of the last bar."""
-        self._stack.close()
-
-
-@contextmanager
-def _silence() -> Iterator[Watcher]:
-    yield _Silence()
-
-
-@contextmanager
-def _bars() -> Iterator[Watcher]:
-    bars = _Bars()
-    try:
-        yield bars
-    finally:
-        bars.close()

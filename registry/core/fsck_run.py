@@ -46,6 +46,7 @@ from registry.core.fsck_remedies import Physician
 from registry.core.fsck_report import Report
 from registry.core.ports import Hashes, Metadata, ObjectStore, StoreInventory, Transaction
 from registry.core.sweep import COLLECTOR_PAUSED
+from registry.core.watching import Watcher
 from registry.oci.digest import Digest
 
 A = TypeVar("A")
@@ -64,18 +65,6 @@ class Many(Protocol):
     """Does the same for many, several at a time; the answers in their order."""
 
     def __call__(self, work: Callable[[A], B], each: Iterable[A], /) -> Iterator[B]: ...
-
-
-class Watcher(Protocol):
-    """Somebody who wants to know how far it is."""
-
-    def begins(self, task: str, length: int) -> None:
-        """What comes next, of about so many."""
-        ...
-
-    def advances(self, steps: int) -> None:
-        """So many more are done with."""
-        ...
 
 
 @dataclass(slots=True)
