@@ -40,6 +40,7 @@ TYPES: Final[Mapping[type[RegistryError], str]] = {
     refusals.PrincipalUnknown: "principal-unknown",
     refusals.NotAdmitted: "not-admitted",
     refusals.NotRestorable: "not-restorable",
+    refusals.TagRuleUnknown: "rule-unknown",
     refusals.TooManyCredentials: "too-many-credentials",
     refusals.Unfit: "unfit",
 }

@@ -282,6 +282,8 @@ class Action(StrEnum):
     LEAVE_GROUP = "group.leave"
     PUT_GRANT = "grant.put"
     REMOVE_GRANT = "grant.remove"
+    PUT_RULE = "rule.put"
+    REMOVE_RULE = "rule.remove"
     # Whatever of that was refused; the target is the path.
     ADMINISTER = "administration"
     # More happened at once than is told of one by one.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from registry.core.facts import Action, Caller, ContentKind, Repository
 from registry.core.ports import Metadata, Transaction
+from registry.core.protection import Protection
 from registry.oci.digest import Digest
 from registry.oci.errors import (
     DigestInvalid,
@@ -16,6 +18,7 @@ from registry.oci.errors import (
     ManifestUnknown,
     NotAllowed,
     PreconditionFailed,
+    TagMayNotMove,
     TooManyTags,
 )
 from registry.oci.manifest import Manifest, parse_manifest
@@ -71,6 +74,7 @@ class ManifestService:
     lease: timedelta
     undo_window: timedelta
     sparse: bool
+    protection: Protection = field(default_factory=Protection)
 
     def put(
         self,
@@ -85,8 +89,8 @@ class ManifestService:
     ) -> Pushed:
         """Keep the bytes as they are, with every tag, or nothing at all (end-7a, end-7b).
 
-        Raises: ManifestInvalid, DigestInvalid, TooManyTags, ManifestPartsUnknown, PreconditionFailed; Denied when a tag
-        points elsewhere and may not be moved.
+        Raises: ManifestInvalid, DigestInvalid, TooManyTags, ManifestPartsUnknown, PreconditionFailed; TagMayNotMove and
+        TagImmutable where a tag points elsewhere.
         """
         pushed, keep = self.plan(name, reference, content, content_type, caller, tags=tags, condition=condition)
         self.metadata.transact(keep)
@@ -106,7 +110,7 @@ class ManifestService:
         """What `put` will have come to, and the transaction that it takes.
 
         Raises: ManifestInvalid, DigestInvalid, TooManyTags; the transaction ManifestPartsUnknown, PreconditionFailed,
-        Denied.
+        TagMayNotMove, TagImmutable.
         """
         if len(tags) > MOST_TAGS:
             raise TooManyTags(limit=MOST_TAGS, tags=len(tags))
@@ -125,7 +129,8 @@ class ManifestService:
             tx.journal.event(Action.PUSH_MANIFEST, repository, caller, digest)
             # Sorted, so that two pushes of several tags meet in one order.
             for tag in sorted(names):
-                if tx.tags.set(repository, tag, digest, caller, may_move=condition.may_move):
+                movable = partial(self._demand_movable, tx, name, tag, condition)
+                if tx.tags.set(repository, tag, digest, caller, before_moving=movable):
                     tx.journal.event(Action.SET_TAG, repository, caller, digest, reference=str(tag))
 
         return Pushed(digest, names, manifest.subject), keep
@@ -135,7 +140,7 @@ class ManifestService:
     ) -> None:
         """Forget the manifest and every tag that points to it; both can be restored within the undo window.
 
-        Raises: ManifestUnknown, PreconditionFailed, NotAllowed while an index needs it.
+        Raises: ManifestUnknown, PreconditionFailed, TagImmutable, NotAllowed while an index needs it.
         """
 
         def forget(tx: Transaction) -> None:
@@ -152,6 +157,7 @@ class ManifestService:
             if holders:
                 raise NotAllowed(digest=str(digest), referencedBy=str(holders[0]))
             for tag in tx.tags.close_all(repository, digest, caller):
+                self.protection.demand(tx, name, tag)
                 tx.journal.event(Action.DELETE_TAG, repository, caller, digest, reference=str(tag))
             tx.manifests.delete(repository, digest)
             tx.journal.review(repository, ContentKind.MANIFEST, digest, tx.now + self.undo_window)
@@ -162,7 +168,7 @@ class ManifestService:
     def delete_tag(self, name: RepositoryName, tag: Tag, caller: Caller, condition: Condition = UNCONDITIONAL) -> None:
         """Forget the name, restorable from its history; the manifest stays.
 
-        Raises: ManifestUnknown, PreconditionFailed.
+        Raises: ManifestUnknown, PreconditionFailed, TagImmutable.
         """
 
         def forget(tx: Transaction) -> None:
@@ -171,10 +177,16 @@ class ManifestService:
             if repository is None or digest is None:
                 raise ManifestUnknown(reference=str(tag))
             _require(condition, tag, digest)
+            self.protection.demand(tx, name, tag)
             tx.journal.review(repository, ContentKind.MANIFEST, digest, tx.now + self.undo_window)
             tx.journal.event(Action.DELETE_TAG, repository, caller, digest, reference=str(tag))
 
         self.metadata.transact(forget)
+
+    def _demand_movable(self, tx: Transaction, name: RepositoryName, tag: Tag, condition: Condition) -> None:
+        if not condition.may_move:
+            raise TagMayNotMove(reference=str(tag))
+        self.protection.demand(tx, name, tag)
 
     def _check_parts(self, tx: Transaction, repository: Repository, manifest: Manifest) -> None:
         if self.sparse:

@@ -194,10 +194,18 @@ class Tags(Protocol):
     """Live tags, and the history of what each was."""
 
     def find(self, repository: Repository, tag: Tag) -> Digest | None: ...
-    def set(self, repository: Repository, tag: Tag, digest: Digest, by: Caller, *, may_move: bool = True) -> bool:
+    def set(
+        self,
+        repository: Repository,
+        tag: Tag,
+        digest: Digest,
+        by: Caller,
+        *,
+        before_moving: Callable[[], None] | None = None,
+    ) -> bool:
         """Point the tag at a visible manifest; whether that changed anything.
 
-        Raises: Denied when it points elsewhere, and may not be moved.
+        `before_moving` is called when it is there, held, and points elsewhere; it raises what speaks against that.
         """
         ...
 

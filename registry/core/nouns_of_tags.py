@@ -1,4 +1,4 @@
-"""What a transaction can be asked and told of how tags come and go: pulls that were counted."""
+"""What a transaction can be asked and told of how tags come and go: rules over them, and pulls."""
 
 from __future__ import annotations
 
@@ -6,9 +6,42 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from registry.core.facts import Repository
+from registry.core.facts import Caller, Repository
+from registry.core.patterns import Pattern
 from registry.core.tag_facts import Pull
+from registry.core.tag_patterns import TagPatterns
+from registry.core.tag_rules import GivenRule, RuleKind, TagRule
 from registry.oci.digest import Digest
+
+
+class TagRules(Protocol):
+    """Rules, of each kind. Of those who want to change any, one does at a time, and the others see what it did."""
+
+    def generation(self) -> int:
+        """Another number after every change."""
+        ...
+
+    def hold_all(self) -> None:
+        """To be asked first by who changes one; whoever keeps them in memory will look at them anew."""
+        ...
+
+    def enabled(self, kind: RuleKind) -> Sequence[TagRule]:
+        """All that are in force, the oldest first."""
+        ...
+
+    def find(self, kind: RuleKind, uuid: str) -> GivenRule | None: ...
+    def on(self, kind: RuleKind, repositories: Pattern, tags: TagPatterns) -> GivenRule | None:
+        """The one about these very repositories and tags."""
+        ...
+
+    def put(self, rule: TagRule, by: Caller) -> GivenRule:
+        """The next version of the one with its UUID; a new one where it has none."""
+        ...
+
+    def remove(self, uuid: str) -> None: ...
+    def page(self, kind: RuleKind, last: str, limit: int) -> Sequence[GivenRule]:
+        """After the one of UUID `last`, in no order of meaning."""
+        ...
 
 
 class Pulls(Protocol):

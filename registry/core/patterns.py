@@ -77,7 +77,7 @@ class Pattern:
     def regex(self) -> str:
         """The same as a regular expression for a whole name, in words that Python and PostgreSQL share."""
         *parents, last = self.text.split("/")
-        parts = [_regex_of(each) for each in parents] + [".+" if last == _DEEP else _regex_of(last)]
+        parts = [component_regex(each) for each in parents] + [".+" if last == _DEEP else component_regex(last)]
         return "/".join(parts)
 
     @property
@@ -124,7 +124,8 @@ def any_of(patterns: Iterable[Pattern]) -> str:
     return "|".join(f"(?:{regex})" for regex in sorted({each.regex for each in patterns}))
 
 
-def _regex_of(component: str) -> str:
+def component_regex(component: str) -> str:
+    """What one component matches, literal but for its stars."""
     first, *rest = map(re.escape, component.split("*"))
     if not rest:
         return first
@@ -144,4 +145,4 @@ def _component_covers(outer: str, inner: str) -> bool:
     """Taking the inner one's stars for characters: right where it says yes, as a star of the outer one takes all."""
     if inner == _DEEP:
         return False
-    return re.fullmatch(_regex_of(outer), inner) is not None
+    return re.fullmatch(component_regex(outer), inner) is not None

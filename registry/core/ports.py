@@ -32,7 +32,7 @@ from registry.core.nouns import (
 from registry.core.nouns_of_audit import Events, Seals
 from registry.core.nouns_of_collecting import Collection
 from registry.core.nouns_of_people import Credentials, Grants, People, Throttles
-from registry.core.nouns_of_tags import Pulls
+from registry.core.nouns_of_tags import Pulls, TagRules
 from registry.core.rights import Rights
 from registry.core.visible import ALL_VISIBLE, Visible
 from registry.oci.digest import Digest
@@ -105,6 +105,8 @@ class Transaction(Protocol):
     def collection(self) -> Collection: ...
     @property
     def pulls(self) -> Pulls: ...
+    @property
+    def tag_rules(self) -> TagRules: ...
 
 
 class Reader(Protocol):

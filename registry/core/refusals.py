@@ -1,4 +1,4 @@
-"""What administration refuses: of people, robots, groups, grants and credentials."""
+"""What administration refuses: of people, robots, groups, grants, credentials and rules."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ class GrantUnknown(RegistryError):
     """No such grant."""
 
     status, message = 404, "no such grant"
+
+
+class TagRuleUnknown(RegistryError):
+    """No such rule of this kind."""
+
+    status, message = 404, "no such rule"
 
 
 class CredentialUnknown(RegistryError):

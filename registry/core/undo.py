@@ -7,11 +7,13 @@ manifest keeps its row and everything that it references until the collector has
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from registry.core.facts import Action, Caller, ContentKind, Interval, Repository
 from registry.core.ports import Metadata, Transaction
+from registry.core.protection import Protection
 from registry.core.refusals import NotRestorable
 from registry.oci.digest import Digest
 from registry.oci.errors import ManifestUnknown, NameUnknown
@@ -24,6 +26,7 @@ class UndoService:
 
     metadata: Metadata
     undo_window: timedelta
+    protection: Protection = field(default_factory=Protection)
 
     def history(self, name: RepositoryName, tag: Tag) -> Sequence[Interval]:
         """What the tag has pointed to, the latest first; the present is an interval without an end.
@@ -39,7 +42,8 @@ class UndoService:
     def restore_tag(self, name: RepositoryName, tag: Tag, by: Caller, instant: datetime | None = None) -> Digest:
         """Point the tag at what it pointed to at an instant, or last before it was deleted or moved; that manifest.
 
-        A manifest that was deleted comes back with it. Raises: NameUnknown, ManifestUnknown, NotRestorable.
+        A manifest that was deleted comes back with it. Raises: NameUnknown, ManifestUnknown, NotRestorable,
+        TagImmutable.
         """
 
         def restore(tx: Transaction) -> Digest:
@@ -48,7 +52,8 @@ class UndoService:
             if digest is None:
                 raise ManifestUnknown(reference=str(tag), reason="the tag has no such past")
             self._revive(tx, repository, digest, by)
-            if tx.tags.set(repository, tag, digest, by):
+            movable = partial(self.protection.demand, tx, name, tag)
+            if tx.tags.set(repository, tag, digest, by, before_moving=movable):
                 tx.journal.event(Action.SET_TAG, repository, by, digest, reference=str(tag))
             return digest
 

@@ -27,6 +27,7 @@ from registry.metadata.repositories import Repositories
 from registry.metadata.seals import Seals
 from registry.metadata.settings import Settings
 from registry.metadata.statements import Runs
+from registry.metadata.tag_rules import TagRules
 from registry.metadata.tags import Tags
 from registry.metadata.throttles import Throttles
 from registry.metadata.uploads import Uploads
@@ -57,6 +58,7 @@ class SqlTransaction:
         self.repositories = Repositories(moment)
         self.seals = Seals(moment)
         self.settings = Settings(moment)
+        self.tag_rules = TagRules(moment)
         self.tags = Tags(moment)
         self.throttles = Throttles(moment)
         self.uploads = Uploads(moment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -16,7 +16,6 @@ from registry.metadata.schema import manifest, tag, tag_history
 from registry.metadata.schema_people import principal
 from registry.metadata.statements import Row, Statement
 from registry.oci.digest import Digest
-from registry.oci.errors import TagMayNotMove
 from registry.oci.names import Tag
 
 _FIND: Final = (
@@ -80,7 +79,15 @@ class Tags:
         row = self._held(repository, tag)
         return Digest.unpack(row[0]) if row else None
 
-    def set(self, repository: Repository, tag: Tag, digest: Digest, by: Caller, *, may_move: bool = True) -> bool:
+    def set(
+        self,
+        repository: Repository,
+        tag: Tag,
+        digest: Digest,
+        by: Caller,
+        *,
+        before_moving: Callable[[], None] | None = None,
+    ) -> bool:
         """Point the tag at the manifest; its former interval becomes history."""
         former = self._held(repository, tag)
         if former is None:
@@ -90,8 +97,8 @@ class Tags:
             former = self._held(repository, tag)
         if former is None or former[0] == digest.packed:
             return False
-        if not may_move:
-            raise TagMayNotMove(reference=str(tag))
+        if before_moving is not None:
+            before_moving()
         if not self._point(_MOVE, repository, tag, digest, by):
             return False
         self._remember(repository, tag, former, by)

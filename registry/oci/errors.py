@@ -154,6 +154,12 @@ class TagMayNotMove(Denied):
     code, status, message = ErrorCode.DENIED, 403, "the tag is there already, and may not be moved"
 
 
+class TagImmutable(Denied):
+    """A rule keeps the tag where it is; `detail` names the rule, docker prints these words alone."""
+
+    code, status, message = ErrorCode.DENIED, 403, "the tag is immutable, and can be neither moved nor deleted"
+
+
 class Unsupported(RegistryError):
     """A request that this registry does not serve in this form."""
 
