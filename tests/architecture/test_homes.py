@@ -21,6 +21,7 @@ HOMES = {
         "registry.cli_gc",
         "registry.cli_undo",
         "registry.cli_backup",
+        "registry.cli_bars",
         "registry.cli_fsck",
         "registry.cli_import",
         "registry.cli_options",
