@@ -25,6 +25,7 @@ from enum import StrEnum
 from typing import Final
 
 from registry.core.collect_facts import Review
+from registry.core.collect_repositories import RepositoryCollector
 from registry.core.facts import ContentKind
 from registry.core.ports import Metadata, Transaction
 from registry.core.sweep import COLLECTOR_PAUSED
@@ -48,17 +49,18 @@ class Verdict(StrEnum):
 
 @dataclass(slots=True)
 class Collected:
-    """Counts of one round: manifests, links and blobs that went, candidates that are kept."""
+    """Counts of one round: manifests, links, blobs and repositories that went, candidates that are kept."""
 
     manifests: int = 0
     links: int = 0
     blobs: int = 0
     kept: int = 0
+    repositories: int = 0
 
     @property
     def has_taken(self) -> bool:
         """Whether anything went."""
-        return bool(self.manifests or self.links or self.blobs)
+        return bool(self.manifests or self.links or self.blobs or self.repositories)
 
     def __str__(self) -> str:
         return f"{self.manifests} manifests, {self.links} links and {self.blobs} blobs went"
@@ -83,6 +85,9 @@ class Collector:
         collected = Collected()
         if self.metadata.observe(lambda tx: tx.settings.find(COLLECTOR_PAUSED)) is not None:
             return collected
+        # First, so that what they leave is looked at in the same round.
+        dissolved = RepositoryCollector(self.metadata, self.undo_window).run()
+        collected.manifests, collected.repositories = dissolved.manifests, dissolved.repositories
         for review in self._due():
             for verdict in self._decide(review):
                 collected.count(verdict)

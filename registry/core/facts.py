@@ -154,12 +154,21 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository that is not deleted; `is_pushed` once it has held a manifest."""
+    """A repository, by its row; `is_pushed` once it has held a manifest."""
 
     id: int
     name: RepositoryName
     project: int
     is_pushed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedRepository:
+    """A repository that is deleted, under the name that it had; `uuid` tells it from others that had the same."""
+
+    uuid: str
+    repository: Repository
+    deleted: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,12 +273,16 @@ class Action(StrEnum):
     PUSH_MANIFEST = "manifest.push"
     DELETE_MANIFEST = "manifest.delete"
     RESTORE_MANIFEST = "manifest.restore"
+    PURGE_MANIFEST = "manifest.purge"
     SET_TAG = "tag.set"
     DELETE_TAG = "tag.delete"
     PUSH_BLOB = "blob.push"
     MOUNT_BLOB = "blob.mount"
     DELETE_BLOB = "blob.delete"
     DAMAGED_BLOB = "blob.damaged"
+    DELETE_REPOSITORY = "repository.delete"
+    RESTORE_REPOSITORY = "repository.restore"
+    PURGE_REPOSITORY = "repository.purge"
     GIVE_CREDENTIAL = "credential.give"
     REVOKE_CREDENTIAL = "credential.revoke"
     CHANGE_PASSWORD = "password.change"  # noqa: S105  the name of what happened

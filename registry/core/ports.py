@@ -31,6 +31,7 @@ from registry.core.nouns import (
 )
 from registry.core.nouns_of_audit import Events, Seals
 from registry.core.nouns_of_collecting import Collection
+from registry.core.nouns_of_deletion import Deletions, Dissolution
 from registry.core.nouns_of_people import Credentials, Grants, People, Throttles
 from registry.core.nouns_of_tags import Pulls, TagRules
 from registry.core.rights import Rights
@@ -103,6 +104,10 @@ class Transaction(Protocol):
     def usage(self) -> Usage: ...
     @property
     def collection(self) -> Collection: ...
+    @property
+    def deletions(self) -> Deletions: ...
+    @property
+    def dissolution(self) -> Dissolution: ...
     @property
     def pulls(self) -> Pulls: ...
     @property

@@ -47,6 +47,18 @@ class TooManyCredentials(RegistryError):
     status, message = 409, "too many credentials: take back those that nobody uses"
 
 
+class DeletedRepositoryUnknown(RegistryError):
+    """No repository was deleted under this name or uuid, or nothing is left of it."""
+
+    status, message = 404, "no such deleted repository"
+
+
+class NotDeleted(RegistryError):
+    """Only what was deleted can be purged; `detail` names what was not."""
+
+    status, message = 409, "it is not deleted"
+
+
 class NotRestorable(RegistryError):
     """What was deleted cannot come back; `detail` says why."""
 

@@ -14,7 +14,7 @@ from functools import partial
 from registry.core.facts import Action, Caller, ContentKind, Interval, Repository
 from registry.core.ports import Metadata, Transaction
 from registry.core.protection import Protection
-from registry.core.refusals import NotRestorable
+from registry.core.refusals import NotDeleted, NotRestorable
 from registry.oci.digest import Digest
 from registry.oci.errors import ManifestUnknown, NameUnknown
 from registry.oci.names import RepositoryName, Tag
@@ -62,6 +62,23 @@ class UndoService:
     def restore_manifest(self, name: RepositoryName, digest: Digest, by: Caller) -> None:
         """Serve it again, under no tag. Raises: NameUnknown, ManifestUnknown, NotRestorable."""
         self.metadata.transact(lambda tx: self._revive(tx, _repository(tx, name), digest, by))
+
+    def purge_manifest(self, name: RepositoryName, digest: Digest, by: Caller) -> None:
+        """Nothing restores a deleted one from now on, and the collector may take it.
+
+        Raises: NameUnknown, ManifestUnknown, NotDeleted.
+        """
+
+        def end(tx: Transaction) -> None:
+            repository = _repository(tx, name)
+            if not tx.deletions.purge_manifest(repository, digest):
+                if tx.manifests.find(repository, digest) is None:
+                    raise ManifestUnknown(digest=str(digest), reason="it was never here, or was collected")
+                raise NotDeleted(digest=str(digest))
+            tx.journal.review(repository, ContentKind.MANIFEST, digest, tx.now)
+            tx.journal.event(Action.PURGE_MANIFEST, repository, by, digest)
+
+        self.metadata.transact(end)
 
     def _revive(self, tx: Transaction, repository: Repository, digest: Digest, by: Caller) -> None:
         # Parts first, then the manifest: as a push locks them.

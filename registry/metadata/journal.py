@@ -45,7 +45,7 @@ class Journal:
         self._moment = moment
 
     def event(
-        self, action: Action, repository: Repository, caller: Caller, digest: Digest, reference: str = ""
+        self, action: Action, repository: Repository, caller: Caller, digest: Digest | None = None, reference: str = ""
     ) -> None:
         """A row of the same transaction as what it tells of."""
         self._write(Sight(action, Outcome.DONE, caller, repository.name.text, reference), digest=digest)

@@ -9,6 +9,8 @@ from registry.metadata.accounts import Accounts
 from registry.metadata.blobs import Blobs
 from registry.metadata.collecting import Collection
 from registry.metadata.credentials import Credentials
+from registry.metadata.deletions import Deletions
+from registry.metadata.dissolving import Dissolution
 from registry.metadata.events import Events
 from registry.metadata.grants import Grants
 from registry.metadata.instants import from_micros
@@ -43,6 +45,8 @@ class SqlTransaction:
         self.blobs = Blobs(moment)
         self.collection = Collection(moment)
         self.credentials = Credentials(moment)
+        self.deletions = Deletions(moment)
+        self.dissolution = Dissolution(moment)
         self.events = Events(moment)
         self.grants = Grants(moment)
         self.inventory = Inventory(moment)

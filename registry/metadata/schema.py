@@ -47,6 +47,8 @@ _PUSHED: Final = sa.and_(repository.c.deleted_at.is_(None), repository.c.pushed_
 sa.Index("ix_repository_pushed", repository.c.name, sqlite_where=_PUSHED, postgresql_where=_PUSHED)
 _DELETED: Final = repository.c.deleted_at.is_not(None)
 sa.Index("ix_repository_deleted", repository.c.deleted_at, sqlite_where=_DELETED, postgresql_where=_DELETED)
+_UNUSED: Final = sa.and_(repository.c.deleted_at.is_(None), repository.c.pushed_at.is_(None))
+sa.Index("ix_repository_unused", repository.c.created_at, sqlite_where=_UNUSED, postgresql_where=_UNUSED)
 # A deleted repository keeps its row until its undo window ends; its name is free at once (design §3).
 sa.Index(
     "uq_repository_name_live",

@@ -21,7 +21,7 @@ from registry.oci.names import RepositoryName
 _ADD: Final = sa.insert(upload).values(
     {each: p(each) for each in ("uuid", "repository_id", "principal_id", "algorithm", "created_at", "expires_at")}
 )
-_SESSIONS: Final = sa.select(
+upload_sessions: Final = sa.select(
     upload.c.id,
     upload.c.uuid,
     repository.c.id,
@@ -42,11 +42,11 @@ _SESSIONS: Final = sa.select(
         stored_object, stored_object.c.id == upload.c.object_id
     )
 )
-_FIND: Final = _SESSIONS.where(
+_FIND: Final = upload_sessions.where(
     upload.c.uuid == p("uuid"), repository.c.name == p("name"), repository.c.deleted_at.is_(None)
 ).with_for_update(of=upload)
 _EXPIRED: Final = (
-    _SESSIONS.where(upload.c.expires_at <= p("now"))
+    upload_sessions.where(upload.c.expires_at <= p("now"))
     .order_by(upload.c.expires_at)
     .limit(p("limit"))
     .with_for_update(of=upload, skip_locked=True)
@@ -100,10 +100,10 @@ class Uploads:
     def find(self, name: RepositoryName, uuid: str) -> UploadSession | None:
         """The session, if it belongs to this repository; finished ones too."""
         row = self._moment.first(_FIND, uuid=uuid, name=name.text)
-        session = _as_session(row) if row else None
+        session = as_session(row) if row else None
         if session is not None and session.object is not None and session.key is None:
             # Attached while we waited for the session: the statement saw the new id beside no object. It is ours now.
-            return _as_session(self._moment.run(_FIND, uuid=uuid, name=name.text)[0])
+            return as_session(self._moment.run(_FIND, uuid=uuid, name=name.text)[0])
         return session
 
     def epoch(self, session: UploadSession) -> int | None:
@@ -154,10 +154,11 @@ class Uploads:
 
     def expired(self, limit: int) -> Sequence[UploadSession]:
         """Past their expiry, oldest first."""
-        return [_as_session(row) for row in self._moment.run(_EXPIRED, now=self._moment.micros, limit=limit)]
+        return [as_session(row) for row in self._moment.run(_EXPIRED, now=self._moment.micros, limit=limit)]
 
 
-def _as_session(row: Row) -> UploadSession:
+def as_session(row: Row) -> UploadSession:
+    """A row of `upload_sessions`."""
     session_id, uuid, repository_id, name, project, principal, epoch, offset, stored, *rest = row
     *hashing, key, object_id, finished = rest
     return UploadSession(

@@ -1,0 +1,109 @@
+"""Whole repositories: deleted, restored within their window, or purged before it ends (design 3).
+
+A deleted repository is invisible at once and its name is free at once: whoever pushes there makes another repository.
+Its rows stay as they are, so that manifests, tags and what they were come back together; until the collector has taken
+it apart, its project is charged for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from registry.core.facts import Action, Caller, DeletedRepository, Repository
+from registry.core.ports import Metadata, Transaction
+from registry.core.refusals import DeletedRepositoryUnknown, NotRestorable
+from registry.oci.errors import NameUnknown
+from registry.oci.names import RepositoryName
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryService:
+    """The rules; who may do it is decided before (`core/repository_rights`)."""
+
+    metadata: Metadata
+    undo_window: timedelta
+
+    def delete(self, name: RepositoryName, by: Caller) -> DeletedRepository:
+        """Show it to nobody, and end its upload sessions. Raises: NameUnknown."""
+
+        def forget(tx: Transaction) -> DeletedRepository:
+            repository = tx.repositories.find(name)
+            if repository is None:
+                raise NameUnknown(name=str(name))
+            # Sessions before their repository, as whoever commits a blob locks them.
+            _end_sessions(tx, repository)
+            deleted = tx.deletions.delete(repository)
+            if deleted is None:
+                raise NameUnknown(name=str(name))
+            # Those that began before it was ours.
+            _end_sessions(tx, repository)
+            tx.journal.event(Action.DELETE_REPOSITORY, repository, by)
+            return deleted
+
+        return self.metadata.transact(forget)
+
+    def deleted(self, last: tuple[str, str], limit: int) -> Sequence[DeletedRepository]:
+        """Those that can be restored, by name and uuid, after `last`."""
+        return self.metadata.observe(lambda tx: tx.deletions.page(tx.now - self.undo_window, last, limit))
+
+    def get_deleted(self, uuid: str) -> DeletedRepository:
+        """Raises: DeletedRepositoryUnknown."""
+        return self.metadata.observe(lambda tx: _deleted(tx, uuid))
+
+    def latest(self, name: RepositoryName) -> DeletedRepository:
+        """Of those that had this name, the one that was deleted last. Raises: DeletedRepositoryUnknown."""
+        deleted = self.metadata.observe(lambda tx: tx.deletions.latest(name))
+        if deleted is None:
+            raise DeletedRepositoryUnknown(name=str(name))
+        return deleted
+
+    def restorable_until(self, deleted: DeletedRepository) -> datetime:
+        """When its window ends."""
+        return deleted.deleted + self.undo_window
+
+    def restore(self, uuid: str, by: Caller, name: RepositoryName | None = None) -> RepositoryName:
+        """Serve it again as it was, under its name or another of its project; the name that it has now.
+
+        Raises: DeletedRepositoryUnknown, NotRestorable.
+        """
+
+        def revive(tx: Transaction) -> RepositoryName:
+            deleted = _deleted(tx, uuid)
+            former = deleted.repository
+            wanted = name or former.name
+            if self.restorable_until(deleted) <= tx.now:
+                raise NotRestorable(name=str(former.name), reason="its undo window is over")
+            if wanted.project != former.name.project:
+                raise NotRestorable(name=str(wanted), reason=f"the project {former.name.project} is charged for it")
+            if tx.repositories.find(wanted) is not None:
+                raise NotRestorable(name=str(wanted), reason="there is one of this name: restore it under another")
+            tx.deletions.restore(deleted, wanted)
+            tx.journal.event(Action.RESTORE_REPOSITORY, replace(former, name=wanted), by, reference=str(former.name))
+            return wanted
+
+        return self.metadata.transact(revive)
+
+    def purge(self, uuid: str, by: Caller) -> DeletedRepository:
+        """Nothing restores it from now on, and the collector may take it. Raises: DeletedRepositoryUnknown."""
+
+        def end(tx: Transaction) -> DeletedRepository:
+            deleted = _deleted(tx, uuid)
+            tx.deletions.purge(deleted)
+            tx.journal.event(Action.PURGE_REPOSITORY, deleted.repository, by)
+            return deleted
+
+        return self.metadata.transact(end)
+
+
+def _end_sessions(tx: Transaction, repository: Repository) -> None:
+    for session in tx.deletions.sessions(repository):
+        tx.uploads.remove(session)
+
+
+def _deleted(tx: Transaction, uuid: str) -> DeletedRepository:
+    deleted = tx.deletions.hold(uuid)
+    if deleted is None:
+        raise DeletedRepositoryUnknown(uuid=uuid[:100])
+    return deleted
