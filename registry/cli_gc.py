@@ -50,7 +50,7 @@ def status(operator: Operator) -> Answer:
     """Tell whether the collector runs, what waits for it, and what it did last."""
 
     def look(tx: Transaction) -> tuple[str | None, str | None, tuple[int, int]]:
-        return tx.settings.find(COLLECTOR_PAUSED), tx.settings.find(LAST_COLLECTED), tx.collection.counts()
+        return tx.settings.find(COLLECTOR_PAUSED), tx.settings.find(LAST_COLLECTED), tx.reviews.counts()
 
     paused, last, (waiting, due) = operator.metadata.observe(look)
     lines = [

@@ -1,38 +1,41 @@
 """The collector: what nothing holds any more is given back, while people push and pull (design 3).
 
-Whatever ends a hold enqueues a review; nothing is decided there. When a review is due, one transaction decides about
-one candidate, its row held before a new statement looks at what might hold it:
+Whatever ends a hold enqueues a review; nothing is decided there. When a review is due, a transaction decides about its
+candidate, whose row is held before a new statement looks at what might hold it:
 
     manifest   visible                                 kept: untagged ones too, until a rule says otherwise
                deleted, restorable still               again when that ends
                child of a manifest that is there       kept: whoever ends that has it reviewed
                else                                    goes: its parts are reviewed, untagged referrers deleted
-    blob       leased                                  again when the lease ends
-               referenced by a manifest that is there  kept, restorable ones included: whoever ends that has it reviewed
+    blob       referenced by a manifest that is there  kept, restorable ones included: whoever ends that has it reviewed
+               leased                                  again when the lease ends
                else                                    its link goes, the project is refunded
                linked nowhere                          goes; its object is doomed, and the sweeper deletes that
 
-A candidate that somebody else holds at that moment is left for the next round: nobody waits for the collector, and any
-number of them may run. Killed anywhere, nothing has happened or all of it, and the review is there still.
+Blobs are decided about by the lot, which costs one commit where each would cost its own. A candidate that somebody else
+holds at that moment is left for the next round: nobody waits for the collector, and any number of them may run. Killed
+anywhere, a transaction has happened or not, and the review is there still.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from registry.core.collect_facts import Review
+from registry.core.collect_facts import HeldLink, Review
 from registry.core.collect_repositories import RepositoryCollector
 from registry.core.facts import ContentKind
-from registry.core.ports import Metadata, Transaction
+from registry.core.ports import Contradicted, Metadata, Transaction
 from registry.core.sweep import COLLECTOR_PAUSED
+from registry.oci.digest import Digest
 
 LAST_COLLECTED: Final = "collector_last"
 """The setting that says when something went last, and how much."""
-_BATCH: Final = 500
+_BATCH: Final = 200
 
 
 class Verdict(StrEnum):
@@ -41,6 +44,7 @@ class Verdict(StrEnum):
     KEPT = "kept"
     LATER = "later"
     BUSY = "busy"
+    REFUSED = "refused"
     UNLINKED = "unlinked"
     MANIFEST_GONE = "manifest gone"
     LINK_GONE = "link gone"
@@ -49,13 +53,17 @@ class Verdict(StrEnum):
 
 @dataclass(slots=True)
 class Collected:
-    """Counts of one round: manifests, links, blobs and repositories that went, candidates that are kept."""
+    """Counts of one round: manifests, links, blobs and repositories that went, candidates that are kept.
+
+    `refused` are candidates that the database would not let go, though nothing was seen to hold them.
+    """
 
     manifests: int = 0
     links: int = 0
     blobs: int = 0
     kept: int = 0
     repositories: int = 0
+    refused: int = 0
 
     @property
     def has_taken(self) -> bool:
@@ -71,14 +79,23 @@ class Collected:
         self.links += verdict is Verdict.LINK_GONE
         self.blobs += verdict is Verdict.BLOB_GONE
         self.kept += verdict in {Verdict.KEPT, Verdict.LATER}
+        self.refused += verdict is Verdict.REFUSED
+
+
+Verdicts = Mapping[Review, Verdict]
+
+
+def _no_rest() -> None:
+    """For who has nobody to give way to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """The rules; `run` again and again, in any number of processes."""
+    """The rules; `run` again and again, in any number of processes. `rest` is called after each transaction."""
 
     metadata: Metadata
     undo_window: timedelta
+    rest: Callable[[], None] = _no_rest
 
     def run(self) -> Collected:
         """Every review that is due, but for those of what somebody holds; nothing while the collector is paused."""
@@ -88,88 +105,110 @@ class Collector:
         # First, so that what they leave is looked at in the same round.
         dissolved = RepositoryCollector(self.metadata, self.undo_window).run()
         collected.manifests, collected.repositories = dissolved.manifests, dissolved.repositories
-        for review in self._due():
-            for verdict in self._decide(review):
+        for lot in self._due():
+            for verdict in self._decide(lot):
                 collected.count(verdict)
         if collected.has_taken:
             self.metadata.transact(lambda tx: tx.settings.put(LAST_COLLECTED, f"{tx.now.isoformat()} {collected}"))
         return collected
 
-    def _due(self) -> Iterator[Review]:
+    def _due(self) -> Iterator[Sequence[Review]]:
         """Each once, in lots; what becomes due meanwhile is for the next round."""
         until = self.metadata.observe(lambda tx: tx.now)
         last: Review | None = None
         while lot := self._lot(until, last):
-            yield from lot
+            yield lot
             last = lot[-1]
 
     def _lot(self, until: datetime, last: Review | None) -> Sequence[Review]:
-        return self.metadata.observe(lambda tx: tx.collection.due(until, last, _BATCH))
+        return self.metadata.observe(lambda tx: tx.reviews.due(until, last, _BATCH))
 
-    def _decide(self, review: Review) -> Iterator[Verdict]:
-        if review.kind is ContentKind.MANIFEST:
-            yield self._transact(review, self._manifest)
-            return
-        verdict = self._transact(review, _link)
-        yield verdict
-        if verdict in {Verdict.LINK_GONE, Verdict.UNLINKED}:
-            # Apart from the link, because whoever pushes locks the blob first and then its link.
-            yield self._transact(review, _blob)
+    def _decide(self, lot: Sequence[Review]) -> Iterator[Verdict]:
+        blobs = [review for review in lot if review.kind is ContentKind.BLOB]
+        verdicts = self._transact(_links, blobs)
+        yield from verdicts.values()
+        unlinked = [each for each in blobs if verdicts[each] in {Verdict.LINK_GONE, Verdict.UNLINKED}]
+        # Apart from the links, because whoever pushes locks the blob first and then its link.
+        yield from self._transact(_blobs, unlinked).values()
+        for review in lot:
+            if review.kind is ContentKind.MANIFEST:
+                # One by one: each holds what others refer to, and enqueues what it referred to itself.
+                yield from self._transact(self._manifest, [review]).values()
 
-    def _transact(self, review: Review, decide: Callable[[Transaction, Review], Verdict]) -> Verdict:
-        return self.metadata.transact(lambda tx: decide(tx, review))
+    def _transact(self, decide: Callable[[Transaction, Sequence[Review]], Verdicts], lot: Sequence[Review]) -> Verdicts:
+        """About all together; where the database refuses that, about each alone."""
+        if not lot:
+            return {}
+        try:
+            return self.metadata.transact(lambda tx: decide(tx, lot))
+        except Contradicted:
+            if len(lot) == 1:
+                return {lot[0]: Verdict.REFUSED}
+            return {review: verdict for each in lot for review, verdict in self._transact(decide, [each]).items()}
+        finally:
+            self.rest()
 
-    def _manifest(self, tx: Transaction, review: Review) -> Verdict:
-        if not tx.collection.knows_manifest(review):
+    def _manifest(self, tx: Transaction, lot: Sequence[Review]) -> Verdicts:
+        return {review: self._of_manifest(tx, review) for review in lot}
+
+    def _of_manifest(self, tx: Transaction, review: Review) -> Verdict:
+        if not tx.deleted_manifests.knows(review):
             return _settled(tx, review)
-        held = tx.collection.hold_manifest(review)
+        held = tx.deleted_manifests.hold(review)
         if held is None:
             return Verdict.BUSY
-        if held.deleted is None or tx.collection.is_child(review):
+        if held.deleted is None or tx.deleted_manifests.is_child(review):
             return _settled(tx, review)
         ends = held.deleted + self.undo_window
         if ends > tx.now:
-            return _later(tx, review, ends)
+            tx.reviews.postpone({review: ends})
+            return Verdict.LATER
         # Nobody shows any more what they are about: as good as deleted by whoever deleted their subject.
-        tx.collection.delete_referrers(review, tx.now + self.undo_window)
-        tx.collection.remove_manifest(review, held)
+        tx.deleted_manifests.delete_referrers(review, tx.now + self.undo_window)
+        tx.deleted_manifests.remove(review, held)
         _settled(tx, review)
         return Verdict.MANIFEST_GONE
 
 
-def _link(tx: Transaction, review: Review) -> Verdict:
-    if not tx.collection.knows_link(review):
-        return Verdict.UNLINKED
-    lease = tx.collection.hold_link(review)
-    if lease is None:
-        return Verdict.BUSY
-    # Only now that it is held: whoever was quicker to refer to it has committed, and is seen.
-    if tx.collection.is_referenced(review):
-        return _settled(tx, review)
-    if lease > tx.now:
-        return _later(tx, review, lease)
-    tx.collection.remove_link(review)
-    return Verdict.LINK_GONE
-
-
-def _blob(tx: Transaction, review: Review) -> Verdict:
-    if not tx.collection.knows_blob(review.digest):
-        return _settled(tx, review)
-    if not tx.collection.hold_blob(review.digest):
-        return Verdict.BUSY
-    if tx.collection.is_linked(review.digest):
-        return _settled(tx, review)
-    tx.collection.remove_blob(review.digest)
-    _settled(tx, review)
-    return Verdict.BLOB_GONE
-
-
 def _settled(tx: Transaction, review: Review) -> Verdict:
     """Until somebody enqueues it anew."""
-    tx.collection.settle(review)
+    tx.reviews.settle([review])
     return Verdict.KEPT
 
 
-def _later(tx: Transaction, review: Review, due: datetime) -> Verdict:
-    tx.collection.postpone(review, due)
-    return Verdict.LATER
+def _links(tx: Transaction, lot: Sequence[Review]) -> Verdicts:
+    held = tx.collection.hold_links(lot)
+    # Only now that they are held: whoever was quicker to refer to one has committed, and is seen.
+    referenced = tx.collection.referenced(held)
+    verdicts = {each.review: _of_link(each, referenced, tx.now) for each in held}
+    tx.collection.remove_links([each for each in held if verdicts[each.review] is Verdict.LINK_GONE])
+    tx.reviews.settle([review for review, verdict in verdicts.items() if verdict is Verdict.KEPT])
+    tx.reviews.postpone({each.review: each.lease for each in held if verdicts[each.review] is Verdict.LATER})
+    others = [review for review in lot if review not in verdicts]
+    busy = tx.collection.known_links(others)
+    return verdicts | {review: Verdict.BUSY if review in busy else Verdict.UNLINKED for review in others}
+
+
+def _of_link(held: HeldLink, referenced: AbstractSet[Review], now: datetime) -> Verdict:
+    if held.review in referenced:
+        return Verdict.KEPT
+    return Verdict.LATER if held.lease > now else Verdict.LINK_GONE
+
+
+def _blobs(tx: Transaction, lot: Sequence[Review]) -> Verdicts:
+    # Several repositories may have let go of the same blob: it is counted with the last.
+    digests = {review.digest: review for review in lot}
+    held = tx.collection.hold_blobs(digests)
+    linked = tx.collection.linked(held)
+    gone = [each for each in held if each.digest not in linked]
+    tx.collection.remove_blobs(gone)
+    busy = tx.collection.known_blobs(digests.keys() - {each.digest for each in held})
+    tx.reviews.settle([review for review in lot if review.digest not in busy])
+    taken = {digests[each.digest] for each in gone}
+    return {review: _of_blob(review, taken, busy) for review in lot}
+
+
+def _of_blob(review: Review, taken: AbstractSet[Review], busy: AbstractSet[Digest]) -> Verdict:
+    if review in taken:
+        return Verdict.BLOB_GONE
+    return Verdict.BUSY if review.digest in busy else Verdict.KEPT

@@ -1,17 +1,16 @@
-"""What the collector would do, and why: it asks the same questions of what is committed by now, and changes nothing."""
+"""What the collector would do, and why: it looks at what is committed by now, and changes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import partial
 from typing import Final
 
-from registry.core.collect_facts import Review
+from registry.core.collect_facts import Prospect, Review
 from registry.core.facts import ContentKind
-from registry.core.ports import Metadata, Transaction
+from registry.core.ports import Metadata
 
 _BATCH: Final = 500
 
@@ -26,13 +25,17 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A review, its repository by name, and what becomes of it; `when` it is looked at is past for what is due."""
+    """A review, its repository by name, and what becomes of it; `when` it is looked at is past for what is due.
+
+    `frees` are the bytes that leave the registry with it, now or later.
+    """
 
     review: Review
     repository: str
     fate: Fate
     reason: str
     when: datetime
+    frees: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,43 +46,62 @@ class Plan:
     undo_window: timedelta
 
     def candidates(self) -> Iterator[Candidate]:
-        """One after the other, each as of when it is asked for."""
+        """One after the other, a page of them as of one moment."""
         last: Review | None = None
-        while lot := self._lot(last):
-            for review in lot:
-                yield self.metadata.observe(partial(self._candidate, review))
-            last = lot[-1]
+        while page := self.page(last, _BATCH):
+            yield from page
+            last = page[-1].review
 
-    def _lot(self, last: Review | None) -> list[Review]:
-        return list(self.metadata.observe(lambda tx: tx.collection.waiting(last, _BATCH)))
+    def page(self, last: Review | None, limit: int) -> Sequence[Candidate]:
+        """Those after `last`."""
+        now, prospects = self.metadata.observe(lambda tx: (tx.now, tx.reviews.prospects(last, limit)))
+        return [self.judge(each, now) for each in prospects]
 
-    def _candidate(self, review: Review, tx: Transaction) -> Candidate:
-        judge = self._of_manifest if review.kind is ContentKind.MANIFEST else _of_blob
-        fate, reason, when = judge(tx, review)
-        return Candidate(review, tx.collection.name_of(review), fate, reason, when)
-
-    def _of_manifest(self, tx: Transaction, review: Review) -> tuple[Fate, str, datetime]:
-        deleted = tx.collection.deleted_at(review)
-        if not tx.collection.knows_manifest(review):
-            return Fate.STAYS, "it is gone already", review.due
-        if deleted is None:
-            return Fate.STAYS, "it is not deleted", review.due
-        if tx.collection.is_child(review):
-            return Fate.STAYS, "an index lists it", review.due
-        ends = max(deleted + self.undo_window, review.due)
-        if ends > tx.now:
-            return Fate.LATER, f"deleted, and can be restored until {ends:%Y-%m-%d %H:%M}", ends
-        return Fate.GOES, "deleted, and its undo window is over", review.due
+    def judge(self, prospect: Prospect, now: datetime) -> Candidate:
+        """What becomes of it, by what is known."""
+        if prospect.review.kind is ContentKind.MANIFEST:
+            return _of_manifest(prospect, self.undo_window, now)
+        return _of_blob(prospect, now)
 
 
-def _of_blob(tx: Transaction, review: Review) -> tuple[Fate, str, datetime]:
-    lease = tx.collection.lease_of(review)
-    if lease is None:
-        is_linked = tx.collection.is_linked(review.digest)
-        return (Fate.STAYS if is_linked else Fate.GOES), "its link is gone already", review.due
-    if tx.collection.is_referenced(review):
-        return Fate.STAYS, "a manifest references it", review.due
-    ends = max(lease, review.due)
-    if ends > tx.now:
-        return Fate.LATER, f"no manifest references it, and its lease ends {ends:%Y-%m-%d %H:%M}", ends
-    return Fate.GOES, "no manifest references it, and its lease is over", review.due
+def _of_manifest(prospect: Prospect, undo_window: timedelta, now: datetime) -> Candidate:
+    if prospect.size is None:
+        return _stays(prospect, "it is gone already")
+    if prospect.deleted is None:
+        return _stays(prospect, "it is not deleted")
+    if prospect.is_held:
+        return _stays(prospect, "an index lists it")
+    ends = max(prospect.deleted + undo_window, prospect.review.due)
+    if ends > now:
+        return _later(prospect, f"deleted, and can be restored until {ends:%Y-%m-%d %H:%M}", ends)
+    return _goes(prospect, "deleted, and its undo window is over")
+
+
+def _of_blob(prospect: Prospect, now: datetime) -> Candidate:
+    if prospect.lease is None:
+        tell = _stays if prospect.size is None or prospect.is_shared else _goes
+        return tell(prospect, "its link is gone already")
+    if prospect.is_held:
+        return _stays(prospect, "a manifest references it")
+    ends = max(prospect.lease, prospect.review.due)
+    if ends > now:
+        return _later(prospect, f"no manifest references it, and its lease ends {ends:%Y-%m-%d %H:%M}", ends)
+    return _goes(prospect, "no manifest references it, and its lease is over")
+
+
+def _stays(prospect: Prospect, reason: str) -> Candidate:
+    return Candidate(prospect.review, prospect.repository, Fate.STAYS, reason, prospect.review.due)
+
+
+def _later(prospect: Prospect, reason: str, ends: datetime) -> Candidate:
+    return Candidate(prospect.review, prospect.repository, Fate.LATER, reason, ends, _frees(prospect))
+
+
+def _goes(prospect: Prospect, reason: str) -> Candidate:
+    review = prospect.review
+    return Candidate(review, prospect.repository, Fate.GOES, reason, review.due, _frees(prospect))
+
+
+def _frees(prospect: Prospect) -> int:
+    """Where another repository links the same bytes, none."""
+    return 0 if prospect.is_shared else prospect.size or 0

@@ -1,87 +1,88 @@
-"""What a transaction can be asked and told by the collector (design 3)."""
+"""What a transaction can be asked and told by the collector (design 3).
+
+`hold` and `hold_…` pass over what somebody else holds, so that they wait for nobody.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection as Some
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Protocol
 
-from registry.core.collect_facts import HeldManifest, Review
+from registry.core.collect_facts import HeldBlob, HeldLink, HeldManifest, Prospect, Review
 from registry.oci.digest import Digest
 
 
-class Collection(Protocol):
-    """What is to be looked at, and what holds it. `hold_…` passes over what somebody else holds."""
+class Reviews(Protocol):
+    """The queue: what is to be looked at, and when."""
 
     def due(self, until: datetime, last: Review | None, limit: int) -> Sequence[Review]:
         """Reviews that are due by `until`, after `last`, the longest due first."""
-        ...
-
-    def waiting(self, last: Review | None, limit: int) -> Sequence[Review]:
-        """All reviews after `last`, due or not, in the same order."""
         ...
 
     def counts(self) -> tuple[int, int]:
         """How many reviews wait, and how many of them are due."""
         ...
 
-    def name_of(self, review: Review) -> str:
-        """The repository's name."""
+    def prospects(self, last: Review | None, limit: int) -> Sequence[Prospect]:
+        """What is known of all candidates after `last`, due or not, in the same order."""
         ...
 
-    def lease_of(self, review: Review) -> datetime | None:
-        """When the link's lease ends; None where there is no link."""
+    def settle(self, reviews: Some[Review]) -> None:
+        """Forget them, but for those that somebody has enqueued anew, or is about to."""
         ...
 
-    def deleted_at(self, review: Review) -> datetime | None:
-        """When the manifest was deleted; None where it was not, or is not there."""
-        ...
-
-    def settle(self, review: Review) -> None:
-        """Forget it, unless somebody has enqueued it anew."""
-        ...
-
-    def postpone(self, review: Review, due: datetime) -> None:
+    def postpone(self, later: Mapping[Review, datetime]) -> None:
         """The same, but look again then."""
         ...
 
-    def knows_link(self, review: Review) -> bool:
-        """Whether there is such a link, held by whomever."""
+
+class Collection(Protocol):
+    """Links and blobs, each question about a whole lot of them."""
+
+    def hold_links(self, reviews: Sequence[Review]) -> Sequence[HeldLink]:
+        """Hold the links that are there and that nobody else holds."""
         ...
 
-    def hold_link(self, review: Review) -> datetime | None:
-        """Hold the link; the end of its lease. None when somebody else holds it."""
+    def known_links(self, reviews: Sequence[Review]) -> AbstractSet[Review]:
+        """Those of which there is a link, held by whomever."""
         ...
 
-    def is_referenced(self, review: Review) -> bool:
-        """Whether a manifest of the repository references the blob, a deleted one included."""
+    def referenced(self, links: Sequence[HeldLink]) -> AbstractSet[Review]:
+        """Those that a manifest of their repository references, a deleted one included."""
         ...
 
-    def remove_link(self, review: Review) -> None:
-        """The repository serves it no more, and its project is refunded."""
+    def remove_links(self, links: Sequence[HeldLink]) -> None:
+        """Their repositories serve them no more, and the projects are refunded."""
         ...
 
-    def knows_blob(self, digest: Digest) -> bool:
-        """Whether there is such a blob, held by whomever."""
+    def hold_blobs(self, digests: Some[Digest]) -> Sequence[HeldBlob]:
+        """Hold the blobs that are there and that nobody else holds."""
         ...
 
-    def hold_blob(self, digest: Digest) -> bool:
-        """Hold the blob; whether nobody else does."""
+    def known_blobs(self, digests: Some[Digest]) -> AbstractSet[Digest]:
+        """Those of which there is a blob, held by whomever."""
         ...
 
-    def is_linked(self, digest: Digest) -> bool:
-        """Whether any repository links it, visibly or not."""
+    def linked(self, blobs: Sequence[HeldBlob]) -> AbstractSet[Digest]:
+        """Those that any repository links, visibly or not."""
         ...
 
-    def remove_blob(self, digest: Digest) -> None:
-        """Its bytes are nobody's: an object is doomed, a row's bytes go at once."""
+    def remove_blobs(self, blobs: Sequence[HeldBlob]) -> None:
+        """Their bytes are nobody's: an object is doomed, a row's bytes go at once. Raises: Contradicted."""
         ...
 
-    def knows_manifest(self, review: Review) -> bool:
+
+class DeletedManifests(Protocol):
+    """Manifests, one at a time."""
+
+    def knows(self, review: Review) -> bool:
         """Whether there is such a manifest, held by whomever."""
         ...
 
-    def hold_manifest(self, review: Review) -> HeldManifest | None:
+    def hold(self, review: Review) -> HeldManifest | None:
         """Hold it. None when somebody else does."""
         ...
 
@@ -93,6 +94,6 @@ class Collection(Protocol):
         """Those that nothing else leads to are deleted, restorable until they are looked at, when that is `due`."""
         ...
 
-    def remove_manifest(self, review: Review, held: HeldManifest) -> None:
+    def remove(self, review: Review, held: HeldManifest) -> None:
         """It cannot be restored any more; what it referenced is looked at, and its project is refunded."""
         ...

@@ -30,7 +30,7 @@ from registry.core.nouns import (
     Usage,
 )
 from registry.core.nouns_of_audit import Events, Seals
-from registry.core.nouns_of_collecting import Collection
+from registry.core.nouns_of_collecting import Collection, DeletedManifests, Reviews
 from registry.core.nouns_of_deletion import Deletions, Dissolution
 from registry.core.nouns_of_people import Credentials, Grants, People, Throttles
 from registry.core.nouns_of_tags import Pulls, TagRules
@@ -46,7 +46,10 @@ class Metadata(Protocol):
     """Facts, in SQL."""
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in one transaction; durable when this returns. Replayed on busy, deadlock or a lost connection."""
+        """Run `work` in one transaction; durable when this returns. Replayed on busy, deadlock or a lost connection.
+
+        Raises: Contradicted, and what `work` raises.
+        """
         ...
 
     def observe(self, work: Callable[[Transaction], T]) -> T:
@@ -103,7 +106,11 @@ class Transaction(Protocol):
     @property
     def usage(self) -> Usage: ...
     @property
+    def reviews(self) -> Reviews: ...
+    @property
     def collection(self) -> Collection: ...
+    @property
+    def deleted_manifests(self) -> DeletedManifests: ...
     @property
     def deletions(self) -> Deletions: ...
     @property
@@ -281,6 +288,10 @@ class StoreInventory(Protocol):
     def abort(self, held: Held) -> None:
         """Give back what was sent to one multipart upload; nobody completes it any more."""
         ...
+
+
+class Contradicted(Exception):
+    """What a function wants to write contradicts what is there, however often it is run again."""
 
 
 class ObjectLost(Exception):

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from registry.core.collect_facts import HeldManifest, Review
 from registry.core.facts import ContentKind
 from registry.core.nouns_of_deletion import Mark
-from registry.metadata.collecting import Collection
+from registry.metadata.deleted_manifests import DeletedManifests
 from registry.metadata.deletions import BEFORE_ALL_TIME, set_deleted
 from registry.metadata.instants import from_micros, to_micros
 from registry.metadata.moment import Moment
@@ -109,7 +109,7 @@ class Dissolution:
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment
-        self._collection = Collection(moment)
+        self._manifests = DeletedManifests(moment)
 
     def due(self, before: datetime, after: Mark, limit: int) -> Sequence[Mark]:
         """The longest deleted first."""
@@ -131,7 +131,7 @@ class Dissolution:
         for manifest_id, digest in held:
             self._moment.run(_UNTAG, manifest=manifest_id)
             this = Review(repository, ContentKind.MANIFEST, Digest.unpack(digest), now)
-            self._collection.remove_manifest(this, HeldManifest(manifest_id, now))
+            self._manifests.remove(this, HeldManifest(manifest_id, now))
             self._moment.run(_FORGET_REVIEW, repository=repository, which=digest)
         return len(held)
 

@@ -9,6 +9,7 @@ from registry.metadata.accounts import Accounts
 from registry.metadata.blobs import Blobs
 from registry.metadata.collecting import Collection
 from registry.metadata.credentials import Credentials
+from registry.metadata.deleted_manifests import DeletedManifests
 from registry.metadata.deletions import Deletions
 from registry.metadata.dissolving import Dissolution
 from registry.metadata.events import Events
@@ -26,6 +27,7 @@ from registry.metadata.pulls import Pulls
 from registry.metadata.quotas import Quotas
 from registry.metadata.remedies import Remedies
 from registry.metadata.repositories import Repositories
+from registry.metadata.reviews import Reviews
 from registry.metadata.seals import Seals
 from registry.metadata.settings import Settings
 from registry.metadata.statements import Runs
@@ -45,6 +47,7 @@ class SqlTransaction:
         self.blobs = Blobs(moment)
         self.collection = Collection(moment)
         self.credentials = Credentials(moment)
+        self.deleted_manifests = DeletedManifests(moment)
         self.deletions = Deletions(moment)
         self.dissolution = Dissolution(moment)
         self.events = Events(moment)
@@ -60,6 +63,7 @@ class SqlTransaction:
         self.pulls = Pulls(moment)
         self.remedies = Remedies(moment)
         self.repositories = Repositories(moment)
+        self.reviews = Reviews(moment)
         self.seals = Seals(moment)
         self.settings = Settings(moment)
         self.tag_rules = TagRules(moment)

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam as p
 
 from registry.core.facts import ObjectKey
 from registry.metadata.instants import to_micros
+from registry.metadata.lots import NUMBER, filled, lot
 from registry.metadata.moment import Moment
 from registry.metadata.schema import stored_object
 
@@ -34,7 +35,9 @@ _DOOMED: Final = (
     .order_by(stored_object.c.changed_at)
     .limit(p("limit"))
 )
-_FORGET: Final = sa.delete(stored_object).where(stored_object.c.id == p("object"), stored_object.c.state == "doomed")
+_these: Final = stored_object.c.id.in_(sa.select(lot(id=NUMBER).c.id))
+_DOOM_ALL: Final = sa.update(stored_object).where(_these).values(state="doomed", changed_at=p("changed_at"))
+_FORGET: Final = sa.delete(stored_object).where(_these, stored_object.c.state == "doomed")
 
 
 class Objects:
@@ -55,11 +58,14 @@ class Objects:
         """Nobody names it any more; it is deleted when every reader that may have looked it up is done."""
         self._moment.run(_DOOM, object=object_id, changed_at=self._moment.micros)
 
+    def doom_all(self, object_ids: Iterable[int]) -> None:
+        """The same for many."""
+        self._moment.run(_DOOM_ALL, **filled((each,) for each in object_ids), changed_at=self._moment.micros)
+
     def doomed(self, before: datetime, limit: int) -> Sequence[tuple[int, ObjectKey]]:
         """Objects doomed by then, the longest first."""
         return [(row[0], ObjectKey(row[1])) for row in self._moment.run(_DOOMED, before=to_micros(before), limit=limit)]
 
     def forget(self, object_ids: Iterable[int]) -> None:
         """The store has deleted them: the rows go last."""
-        for each in sorted(object_ids):
-            self._moment.run(_FORGET, object=each)
+        self._moment.run(_FORGET, **filled((each,) for each in object_ids))

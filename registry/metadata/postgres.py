@@ -29,6 +29,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8Dumper
 from psycopg_pool import ConnectionPool
 
+from registry.core.ports import Contradicted
 from registry.metadata.aftermath import Aftermath, life_of
 from registry.metadata.nouns import SqlTransaction
 from registry.metadata.outage import Outage
@@ -123,7 +124,7 @@ class PostgresMetadata:
     def transact(self, work: Callable[[SqlTransaction], T]) -> T:
         """Run `work` in a transaction that is durable when this returns.
 
-        Raises: what `work` raises, StorageFull, Unavailable.
+        Raises: what `work` raises, Contradicted, StorageFull, Unavailable.
         """
         return self._insist(lambda ends: self._transact(work, ends))
 
@@ -185,11 +186,11 @@ class PostgresMetadata:
         for pause in _pauses():
             try:
                 result = attempt(ends)
-            except errors.IntegrityError:
+            except errors.IntegrityError as error:
                 refused += 1
                 if refused == _MOST_REFUSALS:
                     # Not somebody else's being quicker: what `work` wants cannot be.
-                    raise
+                    raise Contradicted from error
             except errors.DiskFull as error:
                 raise StorageFull from error
             except (Overtaken, *_TROUBLE) as error:

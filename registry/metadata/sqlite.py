@@ -24,6 +24,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
+from registry.core.ports import Contradicted
 from registry.metadata.nouns import SqlTransaction
 from registry.metadata.statements import Book, Row, Statement, prepare_for_sqlite
 from registry.oci.errors import StorageFull
@@ -121,7 +122,10 @@ class SqliteMetadata:
         self._thread.start()
 
     def transact(self, work: Callable[[SqlTransaction], T]) -> T:
-        """Run `work` in a transaction that is durable when this returns. Raises: what `work` raises, StorageFull."""
+        """Run `work` in a transaction that is durable when this returns.
+
+        Raises: what `work` raises, Contradicted, StorageFull.
+        """
         return self.submit(work).result()
 
     def submit(self, work: Callable[[SqlTransaction], T]) -> Future[T]:
@@ -260,7 +264,7 @@ def _translated(error: BaseException) -> BaseException:
         sqlite3.SQLITE_IOERR,
     }:
         return StorageFull()
-    return error
+    return Contradicted(str(error)) if isinstance(error, sqlite3.IntegrityError) else error
 
 
 def _now() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -12,7 +12,8 @@ import pytest
 
 from registry.core.accounts import settle
 from registry.core.blobs import BlobService
-from registry.core.collect import Collected, Collector
+from registry.core.collect import Collected, Collector, Verdict, _links
+from registry.core.collect_facts import Review
 from registry.core.collect_plan import Fate, Plan
 from registry.core.facts import Caller, ContentKind, ObjectKey
 from registry.core.manifests import ManifestService
@@ -270,12 +271,12 @@ def test_what_was_pushed_again_is_pushed_from_the_beginning(registry: Registry) 
 
 def test_a_review_that_was_enqueued_anew_is_not_settled_by_who_read_the_former(registry: Registry) -> None:
     registry.push_image(LAYER)
-    [former, *_] = registry.metadata.observe(lambda tx: tx.collection.due(tx.now, None, 10))
+    [former, *_] = registry.metadata.observe(lambda tx: tx.reviews.due(tx.now, None, 10))
     repository = registry.metadata.observe(lambda tx: tx.repositories.get_or_create(APP))
     digest = former.digest
     registry.metadata.transact(lambda tx: tx.journal.review(repository, ContentKind.BLOB, digest, tx.now))
-    registry.metadata.transact(lambda tx: tx.collection.settle(former))
-    later = registry.metadata.observe(lambda tx: tx.collection.due(tx.now, None, 10))
+    registry.metadata.transact(lambda tx: tx.reviews.settle([former]))
+    later = registry.metadata.observe(lambda tx: tx.reviews.due(tx.now, None, 10))
     assert digest in {each.digest for each in later}
 
 
@@ -284,6 +285,54 @@ def test_every_review_comes_once_however_many_there_are(registry: Registry, monk
     for number in range(20):
         registry.push_blob(b"blob %d" % number)
     assert registry.collect().blobs == 20
+
+
+def test_what_several_repositories_let_go_of_at_once_is_refunded_for_each_and_goes_once(registry: Registry) -> None:
+    for name in (APP, OTHER, AWAY):
+        registry.push_blob(LARGE, name)
+        registry.push_blob(LAYER, name)
+    replaced = len(registry.doomed())
+    collected = registry.collect()
+    assert (collected.links, collected.blobs, collected.refused) == (6, 2, 0)
+    assert registry.used() == {"team": 0, "away": 0}
+    assert len(registry.doomed()) == replaced + 1
+    registry.check()
+
+
+def test_digests_of_different_lengths_are_decided_about_together(registry: Registry) -> None:
+    longer = Digest.of(LAYER, "sha512")
+    registry.uploads.put_small(APP, None, registry.admin, longer, LAYER)
+    registry.push_blob(LAYER)
+    kept = registry.push_image(b"kept")
+    assert registry.collect().blobs == 2
+    assert [registry.serves(each) for each in (longer, Digest.of(LAYER), Digest.of(b"kept"))] == [False, False, True]
+    assert registry.metadata.observe(lambda tx: tx.manifests.find(tx.repositories.get_or_create(APP), kept)) == kept
+    registry.check()
+
+
+def test_one_that_the_database_will_not_let_go_does_not_keep_the_others(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = registry.push_blob(b"wanted")
+    gone = [registry.push_blob(b"gone %d" % number) for number in range(5)]
+    registry.push_image(tag=None)
+    # Nobody sees any more that it is linked still; the foreign key does.
+    monkeypatch.setattr("registry.core.collect._links", _links_but(wanted))
+    monkeypatch.setattr("registry.metadata.collecting.Collection.linked", lambda *_: frozenset())
+    collected = registry.collect()
+    assert (collected.blobs, collected.refused) == (5, 1)
+    assert [registry.serves(each) for each in (wanted, *gone)] == [True] + 5 * [False]
+    registry.check()
+
+
+def _links_but(wanted: Digest) -> Callable[[Transaction, Sequence[Review]], Mapping[Review, Verdict]]:
+    """As the collector decides about links, but for one, of which it is told that it is gone."""
+
+    def decide(tx: Transaction, lot: Sequence[Review]) -> Mapping[Review, Verdict]:
+        told = {review: Verdict.UNLINKED for review in lot if review.digest == wanted}
+        return {**_links(tx, [review for review in lot if review not in told]), **told}
+
+    return decide
 
 
 def test_the_plan_tells_what_the_collector_then_does_and_why(metadata: Metadata, registry: Registry) -> None:

@@ -13,6 +13,7 @@ import pytest
 from psycopg import errors
 
 from registry.core.facts import ContentKind
+from registry.core.ports import Contradicted
 from registry.metadata.nouns import SqlTransaction
 from registry.metadata.postgres import PostgresMetadata
 from registry.metadata.statements import Overtaken
@@ -165,7 +166,7 @@ def test_a_conflict_without_end_is_told_as_unavailable(url: str) -> None:
 
 def test_what_cannot_be_is_an_error_of_who_wants_it(metadata: PostgresMetadata, url: str) -> None:
     metadata.transact(lambda tx: tx.accounts.add("alice", "user"))
-    with pytest.raises(errors.UniqueViolation):
+    with pytest.raises(Contradicted):
         metadata.transact(lambda tx: tx.accounts.add("alice", "user"))
     assert ask(url, "SELECT count(*) FROM principal") == [(1,)]
 

@@ -11,6 +11,7 @@ from threading import Event, Thread
 
 import pytest
 
+from registry.core.ports import Contradicted
 from registry.metadata import sqlite
 from registry.metadata.nouns import SqlTransaction
 from registry.metadata.recognition import bump
@@ -106,7 +107,7 @@ def test_an_error_undoes_only_the_work_that_raised_it(metadata: SqliteMetadata, 
 def test_a_constraint_that_one_work_breaks_is_its_own_trouble(metadata: SqliteMetadata, database: Path) -> None:
     metadata.transact(lambda tx: tx.accounts.add("alice", "user"))
     answers = Crowd(metadata).write([keep("first"), lambda tx: tx.accounts.add("alice", "user"), keep("last")])
-    assert isinstance(answers[1], sqlite3.IntegrityError)
+    assert isinstance(answers[1], Contradicted)
     assert names(database) == {"first", "last"}
 
 

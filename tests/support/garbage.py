@@ -1,0 +1,61 @@
+"""Blobs that nobody wants any more, laid straight into a registry's folder: as if pushed long ago, and never named."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from registry.storage.layout import new_key, object_path
+
+SIZE: Final = 8192
+"""Bytes of each: more than SQL keeps."""
+_LONG_AGO: Final = 1
+_INSERTS: Final = (
+    "INSERT INTO object (key, state, size, changed_at) VALUES (:key, 'live', :size, :then)",
+    """INSERT INTO blob (digest, size, object_id, verified_at)
+    SELECT :digest, :size, id, :then FROM object WHERE key = :key""",
+    """INSERT INTO link (repository_id, digest, blob_id, lease_until)
+    SELECT :repository, :digest, id, :then FROM blob WHERE digest = :digest""",
+    "INSERT INTO project_content (project_id, kind, digest, size, links) VALUES (:project, 'blob', :digest, :size, 1)",
+    "INSERT INTO review (repository_id, kind, digest, due_at) VALUES (:repository, 'blob', :digest, :then)",
+)
+
+
+def lay_garbage(data: Path, count: int) -> None:
+    """So many blobs in the folder of a registry on SQLite that has started once; their leases ended in 1970."""
+    with closing(sqlite3.connect(data / "registry.db", timeout=60)) as database:
+        project, repository = _place(database)
+        rows = [row | {"project": project, "repository": repository} for row in _rows(count)]
+        for row in rows:
+            path = data / str(row["key"])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(bytes(SIZE))
+        # In one transaction, so that no collector sees half of them.
+        with database:
+            for insert in _INSERTS:
+                database.executemany(insert, rows)
+            database.execute("UPDATE project SET used = used + ? WHERE id = ?", [count * SIZE, project])
+
+
+def _rows(count: int) -> Iterator[dict[str, object]]:
+    for number in range(count):
+        digest = b"\x01" + hashlib.sha256(b"garbage %d" % number).digest()
+        yield {"key": object_path(new_key()), "digest": digest, "size": SIZE, "then": _LONG_AGO}
+
+
+def _place(database: sqlite3.Connection) -> tuple[int, int]:
+    """A project and a repository of it."""
+    with database:
+        database.execute("INSERT INTO project (name, created_at) VALUES ('garbage', 1)")
+        database.execute(
+            "INSERT INTO repository (uuid, name, project_id, created_at)"
+            " SELECT 'garbage', 'garbage/app', id, 1 FROM project WHERE name = 'garbage'"
+        )
+    place: tuple[int, int] = database.execute(
+        "SELECT project_id, id FROM repository WHERE uuid = 'garbage'"
+    ).fetchall()[0]
+    return place
