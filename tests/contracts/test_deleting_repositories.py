@@ -228,7 +228,7 @@ def test_it_is_charged_until_it_is_collected_and_then_no_more(registry: Registry
     assert registry.used() == {"team": 0}
     assert len(registry.doomed()) == 1
     assert deleted_rows(registry.metadata) == 0
-    assert registry.metadata.observe(lambda tx: tx.collection.counts()) == (0, 0)
+    assert registry.metadata.observe(lambda tx: tx.reviews.counts()) == (0, 0)
     registry.check()
 
 
