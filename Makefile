@@ -12,7 +12,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 given = $(if $(filter command,$(firstword $(origin $(1)))),$(2) '$($(1))')
 SERVE = $(call given,HOST,--host) $(call given,PORT,--port) $(call given,DATA,--data) $(call given,CONFIG,--config)
 
-.PHONY: help serve migrate test check format bench lock clean
+.PHONY: help serve migrate test check format bench soak lock clean
 
 help: ## tell what there is
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -48,6 +48,9 @@ format: $(VENV)/.dev ## format, and repair what the linter can repair
 
 bench: $(VENV)/.dev ## measure this server beside another one; takes ARGS=
 	$(BIN)/python -m tests.bench $(ARGS)
+
+soak: $(VENV)/.dev ## push, delete and collect for ten minutes over each database and store, killing workers; takes ARGS=
+	$(BIN)/python -m tests.soak $(ARGS)
 
 # setuptools builds our own package, so it is locked with the rest; the runtime lock follows the versions of the other.
 lock: $(VENV)/.dev ## resolve the dependencies again; takes UPGRADE=--upgrade

@@ -52,6 +52,7 @@ class RunningServer:
         tls: Certificate | None = None,
         port: int | None = None,
         arguments: Sequence[str] = (),
+        program: str = "registry",
     ) -> None:
         self.data = data
         self.tls = tls
@@ -59,6 +60,7 @@ class RunningServer:
         self.port = port or free_port()
         self.settings = {"admin_password": "correct horse", "log_format": "json", **(settings or {})}
         self.arguments = tuple(arguments)
+        self._program = program
         self.log = data.with_name(f"{data.name}.{self.port}.log")
         self._process: subprocess.Popen[bytes] | None = None
         _servers.add(self)
@@ -108,7 +110,7 @@ class RunningServer:
             self._process = subprocess.Popen(
                 self._command(),
                 cwd=PROJECT,
-                env=self._environment(),
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -156,9 +158,10 @@ class RunningServer:
         options = ["--host", HOST, "--port", str(self.port), "--data", str(self.data), "--workers", str(self.workers)]
         if self.tls:
             options += ["--tls-cert", str(self.tls.certificate), "--tls-key", str(self.tls.key)]
-        return [sys.executable, "-m", "registry", "serve", *options, *self.arguments]
+        return [sys.executable, "-m", self._program, "serve", *options, *self.arguments]
 
-    def _environment(self) -> dict[str, str]:
+    @property
+    def environment(self) -> dict[str, str]:
         """The caller's, rid of settings that a developer's shell may hold, with this server's own."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("REGISTRY_")}
         return inherited | {"PYTHONUNBUFFERED": "1"} | settings_as_environment(self.settings)
