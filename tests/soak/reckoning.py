@@ -26,7 +26,6 @@ class Facts:
     """What waits, and what is charged and kept, as the database has it."""
 
     reviews: int
-    uploads: int
     live: int
     live_bytes: int
     other_objects: int
@@ -42,8 +41,7 @@ class Facts:
         projects = tx.usage.projects(0, _ROWS)
         live = [row for row in objects if row.is_served]
         return cls(
-            reviews=tx.collection.counts()[0],
-            uploads=sum(row.upload is not None for row in objects),
+            reviews=tx.reviews.counts()[0],
             live=len(live),
             live_bytes=sum(row.size for row in live),
             other_objects=len(objects) - len(live),
