@@ -32,6 +32,7 @@ from registry.cli_people.groups import group
 from registry.cli_people.robots import robot
 from registry.cli_people.tokens import token
 from registry.cli_people.users import user
+from registry.cli_repositories import repo
 from registry.cli_undo import manifest, tag
 from registry.config import Settings, gather, variable
 
@@ -57,6 +58,7 @@ for command in (
     grant,
     audit,
     gc,
+    repo,
     tag,
     manifest,
 ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,15 @@ def refuse(problems: Sequence[str], status: int) -> NoReturn:
     for problem in problems:
         click.echo(f"error: {problem}", err=True)
     raise SystemExit(status)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask at a terminal, unless it was answered beforehand; without either nothing is done."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        refuse(["say --yes where nobody can be asked"], 2)
+    click.confirm(question, abort=True, err=True)
 
 
 @contextmanager

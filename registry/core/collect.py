@@ -103,7 +103,7 @@ class Collector:
         if self.metadata.observe(lambda tx: tx.settings.find(COLLECTOR_PAUSED)) is not None:
             return collected
         # First, so that what they leave is looked at in the same round.
-        dissolved = RepositoryCollector(self.metadata, self.undo_window).run()
+        dissolved = RepositoryCollector(self.metadata, self.undo_window, self.rest).run()
         collected.manifests, collected.repositories = dissolved.manifests, dissolved.repositories
         for lot in self._due():
             for verdict in self._decide(lot):

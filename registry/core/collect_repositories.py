@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from registry.core.nouns_of_deletion import Mark
 from registry.core.ports import Metadata, Transaction
+
+T = TypeVar("T")
 
 UNUSED_FOR: Final = timedelta(days=1)
 """How old a repository is, to which nothing was ever pushed, before it goes."""
@@ -38,21 +40,28 @@ class Dissolved:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryCollector:
-    """The rules; `run` again and again, in any number of processes."""
+    """The rules; `run` again and again, in any number of processes. `rest` is called after each transaction."""
 
     metadata: Metadata
     undo_window: timedelta
+    rest: Callable[[], None]
 
     def run(self) -> Dissolved:
         """Whatever can go by now, of all that are due."""
         dissolved = Dissolved()
         for repository in self._all(lambda last, tx: tx.dissolution.due(tx.now - self.undo_window, last, _BATCH)):
-            while taken := self.metadata.transact(self._taking(repository)):
+            while taken := self._transact(self._taking(repository)):
                 dissolved.manifests += taken.manifests
                 dissolved.repositories += taken.repositories
         for repository in self._all(lambda last, tx: tx.dissolution.unused(tx.now - UNUSED_FOR, last, _BATCH)):
-            dissolved.repositories += self.metadata.transact(_removing(repository))
+            dissolved.repositories += self._transact(_removing(repository))
         return dissolved
+
+    def _transact(self, work: Callable[[Transaction], T]) -> T:
+        try:
+            return self.metadata.transact(work)
+        finally:
+            self.rest()
 
     def _all(self, page: Callable[[Mark, Transaction], Sequence[Mark]]) -> Iterator[int]:
         last = _BEFORE_ALL

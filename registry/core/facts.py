@@ -172,6 +172,16 @@ class DeletedRepository:
 
 
 @dataclass(frozen=True, slots=True)
+class DeletedManifest:
+    """A manifest that is deleted; its size is without what it references."""
+
+    digest: Digest
+    media_type: str
+    size: int
+    deleted: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class StoredManifest:
     """A manifest as it is served; the bytes are those that were pushed, empty where only the facts were asked for."""
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from registry.core.collect_facts import HeldBlob, HeldLink, HeldManifest, Prospect, Review
+from registry.core.facts import DeletedManifest, Repository
 from registry.oci.digest import Digest
 
 
@@ -76,7 +77,7 @@ class Collection(Protocol):
 
 
 class DeletedManifests(Protocol):
-    """Manifests, one at a time."""
+    """Manifests, one at a time; by review for the collector, by repository for people."""
 
     def knows(self, review: Review) -> bool:
         """Whether there is such a manifest, held by whomever."""
@@ -96,4 +97,14 @@ class DeletedManifests(Protocol):
 
     def remove(self, review: Review, held: HeldManifest) -> None:
         """It cannot be restored any more; what it referenced is looked at, and its project is refunded."""
+        ...
+
+    def page(
+        self, repository: Repository, since: datetime, last: Digest | None, limit: int
+    ) -> Sequence[DeletedManifest]:
+        """Those deleted after `since`, by their digests, after `last`."""
+        ...
+
+    def purge(self, repository: Repository, digest: Digest) -> bool:
+        """Nothing restores it any more; whether it was deleted."""
         ...

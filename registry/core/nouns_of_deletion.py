@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from registry.core.facts import DeletedRepository, Repository, UploadSession
-from registry.oci.digest import Digest
-from registry.oci.names import RepositoryName
+from registry.oci.names import RepositoryName, Tag
 
 Mark = tuple[datetime, int]
 """A repository by its row's id, and when it became what is asked for: where a page begins."""
@@ -45,8 +44,8 @@ class Deletions(Protocol):
         """Nothing restores it any more."""
         ...
 
-    def purge_manifest(self, repository: Repository, digest: Digest) -> bool:
-        """The same of a deleted manifest; whether it was one."""
+    def tags(self, repository: Repository) -> Iterator[Tag]:
+        """Those that are live, in their order."""
         ...
 
 

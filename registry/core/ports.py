@@ -32,6 +32,7 @@ from registry.core.nouns import (
 from registry.core.nouns_of_audit import Events, Seals
 from registry.core.nouns_of_collecting import Collection, DeletedManifests, Reviews
 from registry.core.nouns_of_deletion import Deletions, Dissolution
+from registry.core.nouns_of_holdings import Holdings
 from registry.core.nouns_of_people import Credentials, Grants, People, Throttles
 from registry.core.nouns_of_tags import Pulls, TagRules
 from registry.core.rights import Rights
@@ -113,6 +114,8 @@ class Transaction(Protocol):
     def deleted_manifests(self) -> DeletedManifests: ...
     @property
     def deletions(self) -> Deletions: ...
+    @property
+    def holdings(self) -> Holdings: ...
     @property
     def dissolution(self) -> Dissolution: ...
     @property

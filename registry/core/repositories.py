@@ -8,14 +8,19 @@ it apart, its project is charged for it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from registry.core.facts import Action, Caller, DeletedRepository, Repository
+from registry.core.nouns_of_holdings import Held, Sharer
 from registry.core.ports import Metadata, Transaction
+from registry.core.protection import Protection
 from registry.core.refusals import DeletedRepositoryUnknown, NotRestorable
 from registry.oci.errors import NameUnknown
 from registry.oci.names import RepositoryName
+
+_MOST_SHARERS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +29,10 @@ class RepositoryService:
 
     metadata: Metadata
     undo_window: timedelta
+    protection: Protection = field(default_factory=Protection)
 
     def delete(self, name: RepositoryName, by: Caller) -> DeletedRepository:
-        """Show it to nobody, and end its upload sessions. Raises: NameUnknown."""
+        """Show it to nobody, and end its upload sessions. Raises: NameUnknown, TagImmutable."""
 
         def forget(tx: Transaction) -> DeletedRepository:
             repository = tx.repositories.find(name)
@@ -37,12 +43,24 @@ class RepositoryService:
             deleted = tx.deletions.delete(repository)
             if deleted is None:
                 raise NameUnknown(name=str(name))
+            self._demand_mutable(tx, repository)
             # Those that began before it was ours.
             _end_sessions(tx, repository)
             tx.journal.event(Action.DELETE_REPOSITORY, repository, by)
             return deleted
 
         return self.metadata.transact(forget)
+
+    def show(self, name: RepositoryName) -> tuple[Held, Sequence[Sharer]]:
+        """What it holds, and with whom it shares that: names that not everybody may see. Raises: NameUnknown."""
+
+        def look(tx: Transaction) -> tuple[Held, Sequence[Sharer]]:
+            repository = tx.repositories.find(name)
+            if repository is None:
+                raise NameUnknown(name=str(name))
+            return tx.holdings.of(repository), tx.holdings.sharers(repository, _MOST_SHARERS)
+
+        return self.metadata.observe(look)
 
     def deleted(self, last: tuple[str, str], limit: int) -> Sequence[DeletedRepository]:
         """Those that can be restored, by name and uuid, after `last`."""
@@ -59,7 +77,7 @@ class RepositoryService:
             raise DeletedRepositoryUnknown(name=str(name))
         return deleted
 
-    def restorable_until(self, deleted: DeletedRepository) -> datetime:
+    def ends(self, deleted: DeletedRepository) -> datetime:
         """When its window ends."""
         return deleted.deleted + self.undo_window
 
@@ -73,7 +91,7 @@ class RepositoryService:
             deleted = _deleted(tx, uuid)
             former = deleted.repository
             wanted = name or former.name
-            if self.restorable_until(deleted) <= tx.now:
+            if self.ends(deleted) <= tx.now:
                 raise NotRestorable(name=str(former.name), reason="its undo window is over")
             if wanted.project != former.name.project:
                 raise NotRestorable(name=str(wanted), reason=f"the project {former.name.project} is charged for it")
@@ -95,6 +113,12 @@ class RepositoryService:
             return deleted
 
         return self.metadata.transact(end)
+
+    def _demand_mutable(self, tx: Transaction, repository: Repository) -> None:
+        """An immutable tag is not deleted by way of its repository either. Raises: TagImmutable."""
+        rules = self.protection.about(tx, repository.name)
+        for tag in tx.deletions.tags(repository) if rules else ():
+            self.protection.demand(tx, repository.name, tag)
 
 
 def _end_sessions(tx: Transaction, repository: Repository) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from registry.core.facts import Action, Caller, ContentKind, Interval, Repository
+from registry.core.facts import Action, Caller, ContentKind, DeletedManifest, Interval, Repository
 from registry.core.ports import Metadata, Transaction
 from registry.core.protection import Protection
 from registry.core.refusals import NotDeleted, NotRestorable
@@ -63,6 +63,16 @@ class UndoService:
         """Serve it again, under no tag. Raises: NameUnknown, ManifestUnknown, NotRestorable."""
         self.metadata.transact(lambda tx: self._revive(tx, _repository(tx, name), digest, by))
 
+    def deleted_manifests(self, name: RepositoryName, last: Digest | None, limit: int) -> Sequence[DeletedManifest]:
+        """Those that can be restored, by their digests, after `last`. Raises: NameUnknown."""
+        return self.metadata.observe(
+            lambda tx: tx.deleted_manifests.page(_repository(tx, name), tx.now - self.undo_window, last, limit)
+        )
+
+    def ends(self, deleted: datetime) -> datetime:
+        """When the window of what was deleted then is over."""
+        return deleted + self.undo_window
+
     def purge_manifest(self, name: RepositoryName, digest: Digest, by: Caller) -> None:
         """Nothing restores a deleted one from now on, and the collector may take it.
 
@@ -71,7 +81,7 @@ class UndoService:
 
         def end(tx: Transaction) -> None:
             repository = _repository(tx, name)
-            if not tx.deletions.purge_manifest(repository, digest):
+            if not tx.deleted_manifests.purge(repository, digest):
                 if tx.manifests.find(repository, digest) is None:
                     raise ManifestUnknown(digest=str(digest), reason="it was never here, or was collected")
                 raise NotDeleted(digest=str(digest))
@@ -88,7 +98,7 @@ class UndoService:
             if tx.manifests.find(repository, digest) is None:
                 raise ManifestUnknown(digest=str(digest), reason="it was never here, or was collected")
             return
-        if deleted + self.undo_window <= tx.now:
+        if self.ends(deleted) <= tx.now:
             raise NotRestorable(digest=str(digest), reason="its undo window is over")
         if missing:
             raise NotRestorable(digest=str(digest), reason=f"{missing[0]} is not served here any more")

@@ -1,7 +1,8 @@
-"""Queries: how a deleted manifest goes (the collector, design 3)."""
+"""Queries: what is deleted and can be restored, and how a deleted manifest goes (the collector, design 3)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,13 +11,14 @@ from sqlalchemy import bindparam as p
 from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.collect_facts import HeldManifest, Review
-from registry.core.facts import ContentKind
+from registry.core.facts import ContentKind, DeletedManifest, Repository
 from registry.metadata.contents import remove_contents
-from registry.metadata.instants import from_micros, to_micros
+from registry.metadata.instants import BEFORE_ALL_TIME, from_micros, to_micros
 from registry.metadata.manifests import HELD_AS
 from registry.metadata.moment import Moment
 from registry.metadata.refunds import refund
 from registry.metadata.schema import content, manifest, reference, repository, review, tag
+from registry.oci.digest import Digest
 from registry.oci.manifest import Kind
 
 _AGAIN: Final[dict[str, Any]] = {"index_elements": ["repository_id", "kind", "digest"], "set_": {"due_at": p("due")}}
@@ -87,6 +89,26 @@ _CHILD: Final = (
     )
     .limit(1)
 )
+_PAGE: Final = (
+    sa.select(manifest.c.digest, manifest.c.media_type, manifest.c.size, manifest.c.deleted_at)
+    .where(
+        manifest.c.repository_id == p("repository"),
+        manifest.c.digest > p("last"),
+        manifest.c.deleted_at > p("since"),
+    )
+    .order_by(manifest.c.digest)
+    .limit(p("limit"))
+)
+_PURGE: Final = (
+    sa.update(manifest)
+    .where(
+        manifest.c.repository_id == p("repository"),
+        manifest.c.digest == p("which"),
+        manifest.c.deleted_at.is_not(None),
+    )
+    .values(deleted_at=p("purged_at"))
+    .returning(manifest.c.id)
+)
 _PROJECT_OF: Final = sa.select(repository.c.project_id).where(repository.c.id == p("repository"))
 
 
@@ -140,6 +162,24 @@ class DeletedManifests:
         remove_contents(self._moment, [row[0] for row in contents])
         [(project,)] = self._moment.run(_PROJECT_OF, repository=review.repository)
         refund(self._moment, ContentKind.MANIFEST, [(project, review.digest)])
+
+    def page(
+        self, repository: Repository, since: datetime, last: Digest | None, limit: int
+    ) -> Sequence[DeletedManifest]:
+        """By their digests."""
+        rows = self._moment.run(
+            _PAGE,
+            repository=repository.id,
+            since=to_micros(since),
+            last=last.packed if last else b"",
+            limit=limit,
+        )
+        return [DeletedManifest(Digest.unpack(row[0]), row[1], row[2], from_micros(row[3])) for row in rows]
+
+    def purge(self, repository: Repository, digest: Digest) -> bool:
+        """Whether it was deleted."""
+        purged = self._moment.run(_PURGE, repository=repository.id, which=digest.packed, purged_at=BEFORE_ALL_TIME)
+        return bool(purged)
 
 
 def _which(review: Review) -> dict[str, object]:

@@ -7,7 +7,7 @@ reaches that far back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,15 +15,14 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
 from registry.core.facts import DeletedRepository, Repository, UploadSession
-from registry.metadata.instants import from_micros, to_micros
+from registry.metadata.instants import BEFORE_ALL_TIME, from_micros, to_micros
 from registry.metadata.moment import Moment
-from registry.metadata.schema import manifest, repository, upload
+from registry.metadata.schema import repository, tag, upload
 from registry.metadata.statements import Row
 from registry.metadata.uploads import as_session, upload_sessions
-from registry.oci.digest import Digest
-from registry.oci.names import RepositoryName
+from registry.oci.names import RepositoryName, Tag
 
-BEFORE_ALL_TIME: Final = 0
+_LOT: Final = 500
 
 _HOLD_SESSIONS: Final = (
     upload_sessions.where(upload.c.repository_id == p("repository")).order_by(upload.c.id).with_for_update(of=upload)
@@ -60,15 +59,11 @@ _HOLD: Final = _DELETED.where(repository.c.uuid == p("uuid"), repository.c.delet
 _RESTORE: Final = (
     sa.update(repository).where(repository.c.id == p("repository")).values(deleted_at=sa.null(), name=p("as_name"))
 )
-_PURGE_MANIFEST: Final = (
-    sa.update(manifest)
-    .where(
-        manifest.c.repository_id == p("repository"),
-        manifest.c.digest == p("which"),
-        manifest.c.deleted_at.is_not(None),
-    )
-    .values(deleted_at=p("purged_at"))
-    .returning(manifest.c.id)
+_TAGS: Final = (
+    sa.select(tag.c.name)
+    .where(tag.c.repository_id == p("repository"), tag.c.name > p("last"))
+    .order_by(tag.c.name)
+    .limit(p("limit"))
 )
 
 
@@ -115,11 +110,12 @@ class Deletions:
         """Nothing restores it any more."""
         self._moment.run(set_deleted, repository=deleted.repository.id, deleted_at=BEFORE_ALL_TIME)
 
-    def purge_manifest(self, repository: Repository, digest: Digest) -> bool:
-        """The same of a deleted manifest; whether it was one."""
-        return bool(
-            self._moment.run(_PURGE_MANIFEST, repository=repository.id, which=digest.packed, purged_at=BEFORE_ALL_TIME)
-        )
+    def tags(self, repository: Repository) -> Iterator[Tag]:
+        """Page by page."""
+        last = ""
+        while page := self._moment.run(_TAGS, repository=repository.id, last=last, limit=_LOT):
+            yield from (Tag(name) for (name,) in page)
+            last = page[-1][0]
 
 
 def _as_deleted(row: Row) -> DeletedRepository:

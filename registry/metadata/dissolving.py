@@ -18,10 +18,10 @@ from registry.core.collect_facts import HeldManifest, Review
 from registry.core.facts import ContentKind
 from registry.core.nouns_of_deletion import Mark
 from registry.metadata.deleted_manifests import DeletedManifests
-from registry.metadata.deletions import BEFORE_ALL_TIME, set_deleted
-from registry.metadata.instants import from_micros, to_micros
+from registry.metadata.deletions import set_deleted
+from registry.metadata.instants import BEFORE_ALL_TIME, from_micros, to_micros
 from registry.metadata.moment import Moment
-from registry.metadata.schema import link, manifest, repository, review, tag, tag_history, upload
+from registry.metadata.schema import content, link, manifest, repository, review, tag, tag_history, upload
 from registry.metadata.statements import Row
 from registry.oci.digest import Digest
 
@@ -41,6 +41,8 @@ _HOLD: Final = (
 )
 _MANIFESTS: Final = (
     sa.select(manifest.c.id, manifest.c.digest)
+    # With their bytes, as one alone is held.
+    .select_from(manifest.join(content, content.c.id == manifest.c.content_id))
     .where(manifest.c.repository_id == p("repository"))
     .order_by(manifest.c.digest)
     .limit(p("limit"))

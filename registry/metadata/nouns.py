@@ -14,6 +14,7 @@ from registry.metadata.deletions import Deletions
 from registry.metadata.dissolving import Dissolution
 from registry.metadata.events import Events
 from registry.metadata.grants import Grants
+from registry.metadata.holdings import Holdings
 from registry.metadata.instants import from_micros
 from registry.metadata.inventory import Inventory
 from registry.metadata.journal import Journal
@@ -52,6 +53,7 @@ class SqlTransaction:
         self.dissolution = Dissolution(moment)
         self.events = Events(moment)
         self.grants = Grants(moment)
+        self.holdings = Holdings(moment)
         self.inventory = Inventory(moment)
         self.journal = Journal(moment)
         self.leases = Leases(moment)

@@ -13,6 +13,7 @@ from registry.core.manifests import UNCONDITIONAL, Condition
 from registry.core.patterns import Pattern
 from registry.core.ports import Metadata, Transaction
 from registry.core.protection import Protection
+from registry.core.repositories import RepositoryService
 from registry.core.ruling import RuleService
 from registry.core.tag_patterns import ALL_TAGS, TagPatterns
 from registry.core.tag_rules import GivenRule, RuleKind, TagRule
@@ -54,6 +55,19 @@ def test_an_immutable_tag_is_set_once_and_the_same_manifest_may_come_again(regis
     # What was refused has left nothing behind, but for blobs, which wait for a manifest.
     other = Digest.of(image(LARGE))
     assert registry.metadata.observe(lambda tx: tx.manifests.find(tx.repositories.get_or_create(APP), other)) is None
+
+
+def test_it_is_not_deleted_with_its_repository(registry: Registry) -> None:
+    registry.push_image(LAYER, tag=Tag("free"))
+    repositories = RepositoryService(registry.metadata, DAY)
+    given = protect(registry)
+    repositories.restore(repositories.delete(APP, registry.admin).uuid, registry.admin)
+    digest = registry.push_image(LAYER)
+    with pytest.raises(TagImmutable):
+        repositories.delete(APP, registry.admin)
+    assert points_to(registry) == digest
+    RuleService(registry.metadata, RuleKind.IMMUTABLE).remove(given.rule.uuid, registry.admin)
+    assert repositories.delete(APP, registry.admin).repository.name == APP
 
 
 def test_it_is_not_deleted_by_itself_nor_with_its_manifest(registry: Registry) -> None:
