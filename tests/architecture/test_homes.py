@@ -19,6 +19,7 @@ HOMES = {
         "registry.cli",
         "registry.cli_audit",
         "registry.cli_gc",
+        "registry.cli_repositories",
         "registry.cli_undo",
         "registry.cli_backup",
         "registry.cli_bars",
