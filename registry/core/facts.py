@@ -293,6 +293,9 @@ class Action(StrEnum):
     DELETE_REPOSITORY = "repository.delete"
     RESTORE_REPOSITORY = "repository.restore"
     PURGE_REPOSITORY = "repository.purge"
+    HEALED_BLOB = "blob.healed"
+    DAMAGED_MANIFEST = "manifest.damaged"
+    HEALED_MANIFEST = "manifest.healed"
     GIVE_CREDENTIAL = "credential.give"
     REVOKE_CREDENTIAL = "credential.revoke"
     CHANGE_PASSWORD = "password.change"  # noqa: S105  the name of what happened

@@ -44,6 +44,7 @@ class What(StrEnum):
     OBJECT_MISSING = "object-missing"
     OBJECT_SIZE = "object-size"
     OBJECT_BYTES = "object-bytes"
+    OBJECT_UNREADABLE = "object-unreadable"
     BLOB_DAMAGED = "blob-damaged"
     BLOB_NOT_LIVE = "blob-not-live"
     OBJECT_UNNAMED = "object-unnamed"
@@ -120,6 +121,7 @@ REMEDIES: Final[Mapping[What, tuple[tuple[Remedy, str], ...]]] = {
     What.OBJECT_MISSING: ((Remedy.MARK_DAMAGED, "repair"),),
     What.OBJECT_SIZE: ((Remedy.MARK_DAMAGED, "repair"),),
     What.OBJECT_BYTES: ((Remedy.MARK_DAMAGED, "repair"),),
+    What.OBJECT_UNREADABLE: ((Remedy.MARK_DAMAGED, "repair"),),
     What.BLOB_DAMAGED: ((Remedy.VERIFY, "repair"),),
     What.BLOB_NOT_LIVE: ((Remedy.REVIVE, "repair"),),
     What.OBJECT_UNNAMED: ((Remedy.DOOM, "repair"),),

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
-from registry.core.facts import ContentKind
 from registry.core.fsck import (
     Allowed,
     Finding,
@@ -30,24 +29,21 @@ from registry.core.fsck import (
     judge_usage,
     plan,
 )
-from registry.core.fsck_bytes import computed
+from registry.core.fsck_bytes import judge_read
 from registry.core.fsck_facts import (
-    NOWHERE,
     ContentRow,
     Held,
     HeldKind,
-    Lack,
     ObjectRow,
     ObjectState,
-    Places,
     ProjectUsage,
 )
+from registry.core.fsck_places import place
 from registry.core.fsck_remedies import Physician
 from registry.core.fsck_report import Report
 from registry.core.ports import Hashes, Metadata, ObjectStore, StoreInventory, Transaction
 from registry.core.sweep import COLLECTOR_PAUSED
 from registry.core.watching import Watcher
-from registry.oci.digest import Digest
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -191,13 +187,9 @@ class Fsck:
         if row.is_damaged:
             return self._confirmed(judge_damaged(row, size), row)
         finding = judge_bytes(row, size)
-        if finding is None and self._allowed.read and row.digest is not None:
-            finding = self._judge_read(row, row.digest)
+        if finding is None and self._allowed.read:
+            finding = judge_read(self._store, self._hashes, row)
         return self._confirmed(finding, row)
-
-    def _judge_read(self, row: ObjectRow, digest: Digest) -> Finding | None:
-        found = computed(self._store, self._hashes, row.key, digest.algorithm)
-        return judge_bytes(row, None) if found is None else judge_bytes(row, found[1], found[0])
 
     def _confirmed(self, finding: Finding | None, row: ObjectRow) -> Finding | None:
         """None also when the row has changed since: replaced, doomed, healed or marked by somebody else."""
@@ -258,15 +250,7 @@ class Fsck:
         """With whom it hits; nothing where it was no more when it came to the remedy."""
         if outcome is not None:
             is_told = self._report.tells(finding.what)
-            self._report.finds(replace(finding, places=self._places(finding)) if is_told else finding, outcome)
-
-    def _places(self, finding: Finding) -> Places:
-        match finding.about:
-            case ObjectRow(digest=Digest() as digest) | ContentRow(digest=digest, is_blob=True):
-                return self._metadata.observe(lambda tx: tx.inventory.places(ContentKind.BLOB, digest))
-            case ContentRow(digest=digest) | Lack(manifest=digest):
-                return self._metadata.observe(lambda tx: tx.inventory.places(ContentKind.MANIFEST, digest))
-        return NOWHERE
+            self._report.finds(place(self._metadata, finding) if is_told else finding, outcome)
 
     def _release_collector(self) -> None:
         """Where it was paused: when nothing is left, or an operator has decided to live with what is."""

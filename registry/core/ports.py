@@ -34,6 +34,7 @@ from registry.core.nouns_of_collecting import Collection, DeletedManifests, Revi
 from registry.core.nouns_of_deletion import Deletions, Dissolution
 from registry.core.nouns_of_holdings import Holdings
 from registry.core.nouns_of_people import Credentials, Grants, People, Throttles
+from registry.core.nouns_of_scrubbing import Scrubbing
 from registry.core.nouns_of_tags import Pulls, TagRules
 from registry.core.rights import Rights
 from registry.core.visible import ALL_VISIBLE, Visible
@@ -108,6 +109,8 @@ class Transaction(Protocol):
     def usage(self) -> Usage: ...
     @property
     def reviews(self) -> Reviews: ...
+    @property
+    def scrubbing(self) -> Scrubbing: ...
     @property
     def collection(self) -> Collection: ...
     @property
@@ -299,6 +302,10 @@ class Contradicted(Exception):
 
 class ObjectLost(Exception):
     """The store does not hold what a row says it holds."""
+
+
+class Unreadable(Exception):
+    """The store holds it, and its medium does not give the bytes: for a moment, or for good."""
 
 
 class Hash(Protocol):

@@ -46,3 +46,19 @@ class Tenure:
     def release(self, fence: int) -> None:
         """Let somebody else have it at once."""
         self.metadata.transact(lambda tx: tx.leases.release(self.name, fence))
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """`Metadata` for as long as the lease is ours, for work that need not know of it."""
+
+    tenure: Tenure
+    fence: int
+
+    def transact(self, work: Callable[[Transaction], T]) -> T:
+        """As `Tenure.transact`. Raises: TenureLost."""
+        return self.tenure.transact(self.fence, work)
+
+    def observe(self, work: Callable[[Transaction], T]) -> T:
+        """To look needs no lease."""
+        return self.tenure.metadata.observe(work)

@@ -29,6 +29,7 @@ from registry.metadata.quotas import Quotas
 from registry.metadata.remedies import Remedies
 from registry.metadata.repositories import Repositories
 from registry.metadata.reviews import Reviews
+from registry.metadata.scrubbing import Scrubbing
 from registry.metadata.seals import Seals
 from registry.metadata.settings import Settings
 from registry.metadata.statements import Runs
@@ -66,6 +67,7 @@ class SqlTransaction:
         self.remedies = Remedies(moment)
         self.repositories = Repositories(moment)
         self.reviews = Reviews(moment)
+        self.scrubbing = Scrubbing(moment)
         self.seals = Seals(moment)
         self.settings = Settings(moment)
         self.tag_rules = TagRules(moment)
