@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from registry.core.deletion import Deletion
 from registry.core.facts import Action, Caller, ContentKind, Repository
 from registry.core.ports import Metadata, Transaction
 from registry.core.protection import Protection
@@ -147,21 +148,15 @@ class ManifestService:
             repository = tx.repositories.find(name)
             if repository is None:
                 raise ManifestUnknown(reference=str(digest))
-            # Its parts lose their hold when the undo window ends; a push under way may count on them after that too.
-            # First of all, because a push locks links, then manifests, then tags: in another order they would meet.
-            tx.links.renew_parts(repository, digest, self.lease)
-            if tx.manifests.find(repository, digest) is None:
+            if not self._deletion.hold(tx, repository, digest):
                 raise ManifestUnknown(reference=str(digest))
             _require(condition, digest, digest)
             holders = [] if self.sparse else tx.manifests.holders(repository, ContentKind.MANIFEST, digest)
             if holders:
                 raise NotAllowed(digest=str(digest), referencedBy=str(holders[0]))
-            for tag in tx.tags.close_all(repository, digest, caller):
-                self.protection.demand(tx, name, tag)
-                tx.journal.event(Action.DELETE_TAG, repository, caller, digest, reference=str(tag))
-            tx.manifests.delete(repository, digest)
-            tx.journal.review(repository, ContentKind.MANIFEST, digest, tx.now + self.undo_window)
-            tx.journal.event(Action.DELETE_MANIFEST, repository, caller, digest)
+            self._deletion.end_manifest(
+                tx, repository, digest, caller, before_ending=partial(self.protection.demand, tx, name)
+            )
 
         self.metadata.transact(forget)
 
@@ -173,15 +168,17 @@ class ManifestService:
 
         def forget(tx: Transaction) -> None:
             repository = tx.repositories.find(name)
-            digest = tx.tags.close(repository, tag, caller) if repository else None
+            digest = self._deletion.end_tag(tx, repository, tag, caller) if repository else None
             if repository is None or digest is None:
                 raise ManifestUnknown(reference=str(tag))
             _require(condition, tag, digest)
             self.protection.demand(tx, name, tag)
-            tx.journal.review(repository, ContentKind.MANIFEST, digest, tx.now + self.undo_window)
-            tx.journal.event(Action.DELETE_TAG, repository, caller, digest, reference=str(tag))
 
         self.metadata.transact(forget)
+
+    @property
+    def _deletion(self) -> Deletion:
+        return Deletion(self.lease, self.undo_window)
 
     def _demand_movable(self, tx: Transaction, name: RepositoryName, tag: Tag, condition: Condition) -> None:
         if not condition.may_move:

@@ -227,7 +227,13 @@ class Journal(Protocol):
     """What happened, and what is to be looked at later."""
 
     def event(
-        self, action: Action, repository: Repository, caller: Caller, digest: Digest | None = None, reference: str = ""
+        self,
+        action: Action,
+        repository: Repository,
+        caller: Caller,
+        digest: Digest | None = None,
+        reference: str = "",
+        detail: str = "",
     ) -> None: ...
     def note(
         self, action: Action, caller: Caller, *, target: str = "", outcome: Outcome = Outcome.DONE, detail: str = ""

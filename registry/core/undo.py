@@ -17,6 +17,7 @@ from registry.core.protection import Protection
 from registry.core.refusals import NotDeleted, NotRestorable
 from registry.oci.digest import Digest
 from registry.oci.errors import ManifestUnknown, NameUnknown
+from registry.oci.manifest import Kind
 from registry.oci.names import RepositoryName, Tag
 
 
@@ -42,8 +43,8 @@ class UndoService:
     def restore_tag(self, name: RepositoryName, tag: Tag, by: Caller, instant: datetime | None = None) -> Digest:
         """Point the tag at what it pointed to at an instant, or last before it was deleted or moved; that manifest.
 
-        A manifest that was deleted comes back with it. Raises: NameUnknown, ManifestUnknown, NotRestorable,
-        TagImmutable.
+        A manifest that was deleted comes back with it, and so do those that it lists.
+        Raises: NameUnknown, ManifestUnknown, NotRestorable, TagImmutable.
         """
 
         def restore(tx: Transaction) -> Digest:
@@ -91,6 +92,11 @@ class UndoService:
         self.metadata.transact(end)
 
     def _revive(self, tx: Transaction, repository: Repository, digest: Digest, by: Caller) -> None:
+        """Serve it again, and first whatever it lists that was deleted too."""
+        for each in _deleted_below(tx, repository, digest):
+            self._revive_one(tx, repository, each, by)
+
+    def _revive_one(self, tx: Transaction, repository: Repository, digest: Digest, by: Caller) -> None:
         # Parts first, then the manifest: as a push locks them.
         missing = tx.manifests.missing(repository, tx.manifests.parts(repository, digest))
         deleted = tx.manifests.hold_deleted(repository, digest)
@@ -105,6 +111,21 @@ class UndoService:
         tx.manifests.revive(repository, digest)
         tx.journal.review(repository, ContentKind.MANIFEST, digest, tx.now)
         tx.journal.event(Action.RESTORE_MANIFEST, repository, by, digest)
+
+
+def _deleted_below(tx: Transaction, repository: Repository, digest: Digest) -> list[Digest]:
+    """The manifest, after those deleted ones that it lists, each after those that it lists itself."""
+    found: dict[Digest, None] = {}
+    waiting = [(digest, False)]
+    while waiting:
+        each, is_last = waiting.pop()
+        if is_last:
+            found[each] = None
+        elif each not in found:
+            children = [part.digest for part in tx.manifests.parts(repository, each) if part.kind is Kind.CHILD]
+            deleted = (child for child in children if tx.manifests.hold_deleted(repository, child) is not None)
+            waiting += [(each, True), *((child, False) for child in deleted)]
+    return list(found)
 
 
 def _former(history: Sequence[Interval], instant: datetime | None) -> Digest | None:

@@ -45,10 +45,16 @@ class Journal:
         self._moment = moment
 
     def event(
-        self, action: Action, repository: Repository, caller: Caller, digest: Digest | None = None, reference: str = ""
+        self,
+        action: Action,
+        repository: Repository,
+        caller: Caller,
+        digest: Digest | None = None,
+        reference: str = "",
+        detail: str = "",
     ) -> None:
         """A row of the same transaction as what it tells of."""
-        self._write(Sight(action, Outcome.DONE, caller, repository.name.text, reference), digest=digest)
+        self._write(Sight(action, Outcome.DONE, caller, repository.name.text, reference, detail=detail), digest=digest)
 
     def note(
         self, action: Action, caller: Caller, *, target: str = "", outcome: Outcome = Outcome.DONE, detail: str = ""

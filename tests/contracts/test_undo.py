@@ -10,7 +10,7 @@ from registry.core.ports import Metadata
 from registry.core.refusals import NotRestorable
 from registry.core.undo import UndoService
 from registry.oci.digest import Digest
-from registry.oci.errors import ManifestUnknown, NameUnknown
+from registry.oci.errors import ManifestUnknown, NameUnknown, NotAllowed
 from registry.oci.names import RepositoryName, Tag
 from tests.contracts.test_collecting import APP, DAY, LARGE, LAYER, V1, Registry, image, index
 
@@ -102,16 +102,29 @@ def test_what_was_collected_does_not_come_back(metadata: Metadata, undo: UndoSer
         undo.restore_tag(APP, V1, registry.admin)
 
 
-def test_an_index_does_not_come_back_before_its_children(registry: Registry, undo: UndoService) -> None:
+def test_an_index_comes_back_with_its_children(registry: Registry, undo: UndoService) -> None:
+    child = registry.push_image(LAYER, tag=None)
+    inner = registry.push(index(image(LAYER)), tag=None)
+    whole = registry.push(index(index(image(LAYER)), image(LAYER)))
+    for each in (whole, inner, child):
+        registry.manifests.delete(APP, each, registry.admin)
+    assert undo.restore_tag(APP, V1, registry.admin) == whole == points_to(registry)
+    for each in (inner, child):
+        with pytest.raises(NotAllowed):
+            registry.manifests.delete(APP, each, registry.admin)
+    registry.check()
+
+
+def test_an_index_does_not_come_back_without_a_child_that_is_gone(metadata: Metadata, registry: Registry) -> None:
     child = registry.push_image(LAYER, tag=None)
     whole = registry.push(index(image(LAYER)))
-    registry.manifests.delete(APP, whole, registry.admin)
-    registry.manifests.delete(APP, child, registry.admin)
+    for each in (whole, child):
+        registry.manifests.delete(APP, each, registry.admin)
+    UndoService(metadata, DAY).purge_manifest(APP, child, registry.admin)
     with pytest.raises(NotRestorable):
-        undo.restore_tag(APP, V1, registry.admin)
+        UndoService(metadata, DAY).restore_tag(APP, V1, registry.admin)
     assert points_to(registry) is None
-    undo.restore_manifest(APP, child, registry.admin)
-    assert undo.restore_tag(APP, V1, registry.admin) == whole
+    assert whole != child
 
 
 def test_an_unknown_repository_has_no_past(undo: UndoService) -> None:
