@@ -32,11 +32,14 @@ from registry.config import Settings
 from registry.core.accounts import residents_of, settle
 from registry.core.collect import Collector
 from registry.core.credentials import CredentialService
+from registry.core.deletion import Deletion
 from registry.core.ends import EndsWatch
 from registry.core.people import PeopleService
-from registry.core.ports import ObjectStore, StoreInventory, Transaction
-from registry.core.pulling import PullService
+from registry.core.ports import Metadata, ObjectStore, StoreInventory, Transaction
+from registry.core.pulling import PullService, begin_counting
 from registry.core.restoring import refuse_unfinished
+from registry.core.retaining import RetentionPlanner
+from registry.core.retention_run import Retainer
 from registry.core.sealing import Sealer
 from registry.core.sweep import Sweeper
 from registry.core.tenure import Tenure
@@ -89,6 +92,7 @@ def prepare(settings: Settings) -> Prepared:
 def _instance(tx: Transaction) -> str:
     """Whose facts these are. Raises: RestoreUnfinished."""
     instance = tx.settings.get_or_put("instance", str(uuid.uuid4()))
+    begin_counting(tx)
     # Not earlier: a restore that was putting its facts there has been waited for in the line above.
     refuse_unfinished(tx)
     return instance
@@ -207,6 +211,7 @@ def _background(
         _ends_watch(metadata),
         _sealer(settings, metadata),
         Collector(metadata, settings.undo_window),
+        retainer(settings, metadata),
     )
 
 
@@ -311,6 +316,18 @@ def _ends_watch(metadata: Facts) -> EndsWatch:
 
 def _sealer(settings: Settings, metadata: Facts) -> Sealer:
     return Sealer(metadata, Tenure(metadata, "seal", str(uuid.uuid4())), settings.audit_keep)
+
+
+def retainer(settings: Settings, metadata: Metadata) -> Retainer:
+    """What carries out the rules of retention."""
+    return Retainer(
+        metadata,
+        RetentionPlanner(metadata),
+        Deletion(settings.lease, settings.undo_window),
+        Tenure(metadata, "retention", str(uuid.uuid4())),
+        residents_of(metadata).anonymous,
+        settings.retention_interval,
+    )
 
 
 def _daily(settings: Settings, metadata: Facts) -> DailyFacts | None:

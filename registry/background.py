@@ -17,6 +17,7 @@ import structlog
 
 from registry.core.collect import Collector
 from registry.core.ends import EndsWatch
+from registry.core.retention_run import Retainer
 from registry.core.sealing import Sealer
 from registry.core.sweep import Sweeper, Swept
 from registry.core.tenure import TenureLost
@@ -47,6 +48,7 @@ class Background:
     ends: EndsWatch | None = None
     sealer: Sealer | None = None
     collector: Collector | None = None
+    retainer: Retainer | None = None
 
     async def run(self, in_thread: InThread) -> None:
         """Round after round, until cancelled."""
@@ -56,11 +58,23 @@ class Background:
 
     def once(self) -> None:
         """A round; what fails is told, and tried again with the next."""
-        for work in (*self.refreshing, self.collect, self.sweep, self.seal, self.back_up, self.warn):
+        for work in (*self.refreshing, self.retain, self.collect, self.sweep, self.seal, self.back_up, self.warn):
             try:
                 work()
             except Exception:
                 _log.exception("background work failed")
+
+    def retain(self) -> None:
+        """End tags that the rules keep no longer, where that is due."""
+        if self.retainer is None:
+            return
+        try:
+            retained = self.retainer.run()
+        except TenureLost:
+            _log.warning("retention was too slow and is somebody else's now")
+            return
+        if retained.tags or retained.manifests:
+            _log.info("ended by rules of retention", tags=retained.tags, manifests=retained.manifests)
 
     def collect(self) -> None:
         """Give back what nothing holds any more: one round, of which several processes may be in the middle."""

@@ -223,6 +223,9 @@ class Settings:
     delete_delay: timedelta = _setting(
         DURATION, "15m", "how long the bytes of a forgotten blob stay, for downloads under way"
     )
+    retention_interval: timedelta = _setting(
+        DURATION, "1h", "the pause between two runs of the rules of retention", least="1s"
+    )
     sweep_interval: timedelta = _setting(
         DURATION, "1m", "the pause between two rounds of background work", least="100ms"
     )

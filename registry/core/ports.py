@@ -35,7 +35,7 @@ from registry.core.nouns_of_deletion import Deletions, Dissolution
 from registry.core.nouns_of_holdings import Holdings
 from registry.core.nouns_of_people import Credentials, Grants, People, Throttles
 from registry.core.nouns_of_scrubbing import Scrubbing
-from registry.core.nouns_of_tags import Pulls, TagRules
+from registry.core.nouns_of_tags import Pulls, Standings, TagRules
 from registry.core.rights import Rights
 from registry.core.visible import ALL_VISIBLE, Visible
 from registry.oci.digest import Digest
@@ -123,6 +123,8 @@ class Transaction(Protocol):
     def dissolution(self) -> Dissolution: ...
     @property
     def pulls(self) -> Pulls: ...
+    @property
+    def standings(self) -> Standings: ...
     @property
     def tag_rules(self) -> TagRules: ...
 

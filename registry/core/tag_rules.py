@@ -15,6 +15,7 @@ from registry.core.companions import is_companion
 from registry.core.keeps import NOTHING, Keeps
 from registry.core.patterns import Pattern
 from registry.core.tag_patterns import ALL_TAGS, NO_TAGS, TagPatterns
+from registry.core.versions import Version
 from registry.oci.names import RepositoryName, Tag
 
 
@@ -44,8 +45,14 @@ class TagRule:
         return self.repositories.matches(repository)
 
     def looks_at(self, tag: Tag) -> bool:
-        """Whether it says something of this tag, in a repository that it is about."""
-        return self.tags.match(tag) and not self.exceptions.match(tag) and not is_companion(tag)
+        """Whether it says something of this tag, in a repository that it is about.
+
+        A rule that keeps minor versions says nothing of tags that are none, such as `latest`.
+        """
+        if self.keeps.minors and Version.find(tag) is None:
+            return False
+        speaks = self.kind is RuleKind.IMMUTABLE or self.keeps.speaks_of_tags
+        return speaks and self.tags.match(tag) and not self.exceptions.match(tag) and not is_companion(tag)
 
     def named(self, uuid: str) -> Self:
         """The same under this UUID."""

@@ -32,6 +32,7 @@ from registry.metadata.reviews import Reviews
 from registry.metadata.scrubbing import Scrubbing
 from registry.metadata.seals import Seals
 from registry.metadata.settings import Settings
+from registry.metadata.standings import Standings
 from registry.metadata.statements import Runs
 from registry.metadata.tag_rules import TagRules
 from registry.metadata.tags import Tags
@@ -70,6 +71,7 @@ class SqlTransaction:
         self.scrubbing = Scrubbing(moment)
         self.seals = Seals(moment)
         self.settings = Settings(moment)
+        self.standings = Standings(moment)
         self.tag_rules = TagRules(moment)
         self.tags = Tags(moment)
         self.throttles = Throttles(moment)
