@@ -47,7 +47,11 @@ from registry.core.logins import LoginLimits, LoginThrottle
 from registry.core.manifests import ManifestService
 from registry.core.people import PeopleService
 from registry.core.ports import Metadata, ObjectStore, Reader, Recognition
+from registry.core.protection import Protection
+from registry.core.repositories import RepositoryService
+from registry.core.repository_rights import RepositoryRights
 from registry.core.searching import SearchService
+from registry.core.undo import UndoService
 from registry.core.uploads import UploadService
 from registry.core.witness import Witness
 from registry.entrance import Entrance, directories_of, sources_of
@@ -151,7 +155,7 @@ class Application:
         )  # fmt: skip
         make = partial(
             _administration,
-            settings.anonymous_pull,
+            settings,
             drivers.metadata,
             Callers(authenticator, limits.count),
             self._in_thread,
@@ -227,18 +231,22 @@ def _services(settings: Settings, drivers: Drivers, access: Access, pulls: Pulls
 
 
 def _administration(
-    anonymous_pull: bool, metadata: Facts, callers: Callers, in_thread: Threads, witness: Witness
+    settings: Settings, metadata: Facts, callers: Callers, in_thread: Threads, witness: Witness
 ) -> ASGIApp:
     # Late: FastAPI would cost each worker 20 MiB for life, and most are never asked for it.
     from registry.admin.app import create
     from registry.admin.services import Administration
 
+    access, protection = Access(), Protection()
     administration = Administration(
         callers=callers,
         people=PeopleService(metadata),
-        grants=GrantService(metadata, anonymous_pull),
+        grants=GrantService(metadata, settings.anonymous_pull),
         credentials=CredentialService(metadata),
-        search=SearchService(metadata, Access()),
+        search=SearchService(metadata, access),
+        may=RepositoryRights(access),
+        repositories=RepositoryService(metadata, settings.undo_window, protection),
+        undo=UndoService(metadata, settings.undo_window, protection),
         audit=AuditService(metadata),
         in_thread=in_thread,
         witness=witness,

@@ -7,7 +7,20 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from registry.admin import audit, explain, grants, groups, me, members, repositories, robots, tokens, users
+from registry.admin import (
+    audit,
+    deleted_repositories,
+    explain,
+    grants,
+    groups,
+    me,
+    members,
+    past,
+    repositories,
+    robots,
+    tokens,
+    users,
+)
 from registry.admin.document import describe
 from registry.admin.gate import Gate
 from registry.admin.late import ASGIApp
@@ -24,7 +37,10 @@ ROUTERS: Final = (
     robots.router,
     grants.router,
     explain.router,
+    # Before the other, to which all of its path would be a name.
+    past.router,
     repositories.router,
+    deleted_repositories.router,
     me.router,
     audit.router,
 )

@@ -29,7 +29,10 @@ _CHALLENGE: Final = 'Basic realm="entrepot", charset="UTF-8"'
 TYPES: Final[Mapping[type[RegistryError], str]] = {
     errors.Busy: "too-many-requests",
     errors.Denied: "denied",
+    errors.DigestInvalid: "digest-invalid",
+    errors.ManifestUnknown: "manifest-unknown",
     errors.NameInvalid: "repository-name-invalid",
+    errors.NameUnknown: "repository-unknown",
     errors.Unauthorized: "unauthorized",
     errors.Unavailable: "unavailable",
     refusals.Changed: "changed",

@@ -12,7 +12,10 @@ from registry.core.auditing import AuditService
 from registry.core.credentials import CredentialService
 from registry.core.granting import GrantService
 from registry.core.people import PeopleService
+from registry.core.repositories import RepositoryService
+from registry.core.repository_rights import RepositoryRights
 from registry.core.searching import SearchService
+from registry.core.undo import UndoService
 from registry.core.witness import Witness
 
 T = TypeVar("T")
@@ -36,6 +39,9 @@ class Administration:
     grants: GrantService
     credentials: CredentialService
     search: SearchService
+    may: RepositoryRights
+    repositories: RepositoryService
+    undo: UndoService
     audit: AuditService
     in_thread: InThread
     witness: Witness

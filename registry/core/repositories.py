@@ -7,9 +7,10 @@ it apart, its project is charged for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from registry.core.facts import Action, Caller, DeletedRepository, Repository
@@ -21,6 +22,11 @@ from registry.oci.errors import NameUnknown
 from registry.oci.names import RepositoryName
 
 _MOST_SHARERS: Final = 1000
+_BATCH: Final = 500
+
+
+def _by_everybody(_: RepositoryName) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +68,21 @@ class RepositoryService:
 
         return self.metadata.observe(look)
 
-    def deleted(self, last: tuple[str, str], limit: int) -> Sequence[DeletedRepository]:
-        """Those that can be restored, by name and uuid, after `last`."""
-        return self.metadata.observe(lambda tx: tx.deletions.page(tx.now - self.undo_window, last, limit))
+    def deleted(
+        self, last: tuple[str, str], limit: int, is_seen: Callable[[RepositoryName], bool] = _by_everybody
+    ) -> Sequence[DeletedRepository]:
+        """Those that can be restored, by name and uuid, after `last`, and whose names are seen."""
+        seen: list[DeletedRepository] = []
+        while len(seen) < limit:
+            page = self.metadata.observe(partial(self._page, last))
+            seen += [each for each in page if is_seen(each.repository.name)]
+            if len(page) < _BATCH:
+                break
+            last = str(page[-1].repository.name), page[-1].uuid
+        return seen[:limit]
+
+    def _page(self, last: tuple[str, str], tx: Transaction) -> Sequence[DeletedRepository]:
+        return tx.deletions.page(tx.now - self.undo_window, last, _BATCH)
 
     def get_deleted(self, uuid: str) -> DeletedRepository:
         """Raises: DeletedRepositoryUnknown."""

@@ -45,14 +45,14 @@ class RepositoryRights:
 
     access: Access
 
-    def may(self, caller: Caller, deed: Deed, name: RepositoryName) -> bool:
+    def holds(self, caller: Caller, deed: Deed, name: RepositoryName) -> bool:
         """Whether the caller may do this, by now and with this credential."""
         return all(self.access.granted(caller, right, name) for right in NEEDED[deed])
 
     def demand(self, caller: Caller, deed: Deed, name: RepositoryName) -> None:
         """Raises: Denied; NameUnknown for who may not even see it."""
-        if self.may(caller, deed, name):
+        if self.holds(caller, deed, name):
             return
-        if not self.may(caller, Deed.SEE, name):
+        if not self.holds(caller, Deed.SEE, name):
             raise NameUnknown(name=str(name))
         raise Denied(needed=f"{NEEDED[deed][0]} on {name}")

@@ -30,6 +30,9 @@ from schemathesis.specs.openapi.checks import (
 
 from registry.admin.app import DOCUMENT, routed
 from registry.admin.document import describe
+from tests.support.client import RegistryClient
+from tests.support.images import TinyIndex, index
+from tests.support.login import BearerLogin
 from tests.support.postgres import postgres_server
 from tests.support.server import RunningServer
 
@@ -81,7 +84,7 @@ def operations(server: RunningServer) -> Mapping[str, Operation]:
 
 
 @pytest.fixture
-def scene(admin: httpx.Client) -> Scene:
+def scene(server: RunningServer, admin: httpx.Client) -> Scene:
     """Whatever earlier requests have left of it, everything is there again."""
     for path in ("/users/plain", "/users/victim", "/groups/devs", "/projects/team/robots/ci"):
         admin.put(path, json={}).raise_for_status()
@@ -90,6 +93,8 @@ def scene(admin: httpx.Client) -> Scene:
         admin.put(f"/grants/{subject}/allow", params={"pattern": "team/**"}, json={"actions": [action]}).json()["uuid"]
         for subject, action in (("plain", "owner"), ("victim", "pull"))
     ]
+    image, deleted = _pushed(server), admin.delete("/repositories/team/app")
+    _pushed(server)
     made = {name: admin.post(f"/users/{name}/tokens", json={}).json() for name in ("admin", "plain", "victim")}
     return Scene(
         {"administrator": made["admin"]["secret"], "user": made["plain"]["secret"]},
@@ -98,7 +103,10 @@ def scene(admin: httpx.Client) -> Scene:
             "member": ("victim",),
             "subject": ("victim", "anyone", "@devs"),
             "project": ("team",),
-            "uuid": (*grants, made["victim"]["uuid"]),
+            "uuid": (*grants, made["victim"]["uuid"], deleted.json()["uuid"]),
+            "repository": ("team/app",),
+            "tag": ("v1",),
+            "digest": (image.digest,),
         },
     )
 
@@ -122,6 +130,14 @@ def test_every_answer_is_one_that_the_document_tells_of(
         case.call_and_validate(headers=authorization, checks=CHECKS)
 
     ask()
+
+
+def _pushed(server: RunningServer) -> TinyIndex:
+    """An image in `team/app`, under a tag."""
+    image = index()
+    with server.http(auth=BearerLogin(*server.admin)) as http:
+        RegistryClient(http).push_image("team/app", image, "v1")
+    return image
 
 
 def aimed(cases: st.SearchStrategy[Case[Any]], there: Mapping[str, Sequence[str]]) -> st.SearchStrategy[Case[Any]]:

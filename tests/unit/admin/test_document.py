@@ -39,7 +39,7 @@ def test_it_is_of_openapi_3_1(document: dict[str, Any]) -> None:
 
 def test_it_names_every_route_and_no_other(operations: dict[tuple[str, str], Any]) -> None:
     routed = {
-        (method.lower(), f"{PREFIX}{route.path}")
+        (method.lower(), f"{PREFIX}{route.path_format}")
         for router in ROUTERS
         for route in router.routes
         if isinstance(route, APIRoute)
