@@ -13,9 +13,9 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,19 +34,24 @@ from registry.core.collect import Collector
 from registry.core.credentials import CredentialService
 from registry.core.deletion import Deletion
 from registry.core.ends import EndsWatch
+from registry.core.facts import Caller
 from registry.core.people import PeopleService
 from registry.core.ports import Metadata, ObjectStore, StoreInventory, Transaction
 from registry.core.pulling import PullService, begin_counting
 from registry.core.restoring import refuse_unfinished
 from registry.core.retaining import RetentionPlanner
 from registry.core.retention_run import Retainer
+from registry.core.scrub import LeasedScrubber, Scrubber, Time
 from registry.core.sealing import Sealer
 from registry.core.sweep import Sweeper
 from registry.core.tenure import Tenure
 from registry.entrance import sources_of
+from registry.scrubbing import Rests, ScrubThread
 from registry.server.worker import worker_index
+from registry.storage.cold import ColdReads
 from registry.storage.durable import make_folder
 from registry.storage.filesystem import FilesystemStore
+from registry.storage.hashing import hashes
 from registry.storage.layout import LAYOUT_FILE, Layout
 
 if TYPE_CHECKING:
@@ -138,6 +143,11 @@ def opened(settings: Settings) -> Iterator[tuple[Facts, ObjectStore]]:
         metadata.close()
 
 
+def open_store(settings: Settings) -> ObjectStore:
+    """The bytes alone."""
+    return _open_store(settings)[0]
+
+
 def has_layout(settings: Settings) -> bool:
     """Whether a registry has used this store before. Raises: LayoutInvalid, Unavailable."""
     if settings.store == "s3":
@@ -181,9 +191,7 @@ def create_app_from_environ() -> Application:
 def work(settings: Settings, stop: threading.Event) -> None:
     """Background work without serving, until `stop`; everything is prepared."""
     with opened(settings) as (metadata, store):
-        background = _background(settings, metadata, store)
-        while not stop.wait(settings.sweep_interval.total_seconds()):
-            background.once()
+        _background(settings, metadata, store).work(stop)
 
 
 def _create(settings: Settings, *, is_first: bool) -> Application:
@@ -212,6 +220,7 @@ def _background(
         _sealer(settings, metadata),
         Collector(metadata, settings.undo_window),
         retainer(settings, metadata),
+        _scrubbing(settings, metadata, store) if settings.scrub_every else nullcontext(),
     )
 
 
@@ -307,6 +316,20 @@ def sweep_tenure(metadata: Facts, holder: str | None = None) -> Tenure:
     """The lease of who deletes objects, and of who wants none deleted."""
     # A name of its own for each process, so that a lease is never taken for another's.
     return Tenure(metadata, "sweep", holder or str(uuid.uuid4()))
+
+
+def _scrubbing(settings: Settings, metadata: Facts, store: ObjectStore) -> ScrubThread:
+    rests = Rests()
+    reads = scrubber(settings, metadata, store, rests, residents_of(metadata).anonymous)
+    tenure = Tenure(metadata, "scrub", str(uuid.uuid4()), timedelta(minutes=2))
+    return ScrubThread(LeasedScrubber(reads, tenure), rests, settings.sweep_interval.total_seconds())
+
+
+def scrubber(settings: Settings, metadata: Metadata, store: ObjectStore, rests: Time, by: Caller) -> Scrubber:
+    """Whoever reads everything again, and tells of what it finds in the name of `by`."""
+    return Scrubber(
+        metadata, ColdReads(store), hashes(), rests, by, every=settings.scrub_every, rate=settings.scrub_rate
+    )
 
 
 def _ends_watch(metadata: Facts) -> EndsWatch:

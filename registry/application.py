@@ -50,6 +50,7 @@ from registry.core.ports import Metadata, ObjectStore, Reader, Recognition
 from registry.core.protection import Protection
 from registry.core.repositories import RepositoryService
 from registry.core.repository_rights import RepositoryRights
+from registry.core.scrub_status import ScrubService
 from registry.core.searching import SearchService
 from registry.core.undo import UndoService
 from registry.core.uploads import UploadService
@@ -248,6 +249,7 @@ def _administration(
         repositories=RepositoryService(metadata, settings.undo_window, protection),
         undo=UndoService(metadata, settings.undo_window, protection),
         audit=AuditService(metadata),
+        scrub=ScrubService(metadata, settings.scrub_every),
         in_thread=in_thread,
         witness=witness,
     )

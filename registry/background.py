@@ -7,8 +7,10 @@ lease whose turn it is, so any number of processes may run this.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -49,12 +51,21 @@ class Background:
     sealer: Sealer | None = None
     collector: Collector | None = None
     retainer: Retainer | None = None
+    beside: AbstractContextManager[object] = field(default_factory=nullcontext)
+    """What has a thread of its own, for as long as rounds are run."""
 
     async def run(self, in_thread: InThread) -> None:
         """Round after round, until cancelled."""
-        while True:
-            await asyncio.sleep(self.pause.total_seconds())
-            await in_thread(self.once)
+        with self.beside:
+            while True:
+                await asyncio.sleep(self.pause.total_seconds())
+                await in_thread(self.once)
+
+    def work(self, stop: threading.Event) -> None:
+        """The same for a process that does nothing else."""
+        with self.beside:
+            while not stop.wait(self.pause.total_seconds()):
+                self.once()
 
     def once(self) -> None:
         """A round; what fails is told, and tried again with the next."""

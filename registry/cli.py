@@ -33,6 +33,7 @@ from registry.cli_people.robots import robot
 from registry.cli_people.tokens import token
 from registry.cli_people.users import user
 from registry.cli_repositories import repo
+from registry.cli_scrub import scrub
 from registry.cli_undo import manifest, tag
 from registry.config import Settings, gather, variable
 
@@ -58,6 +59,7 @@ for command in (
     grant,
     audit,
     gc,
+    scrub,
     repo,
     tag,
     manifest,

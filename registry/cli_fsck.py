@@ -22,6 +22,7 @@ from registry.kinds import DURATION
 if TYPE_CHECKING:
     from registry.config import Settings
     from registry.core.fsck import Allowed
+    from registry.core.fsck_facts import Places
     from registry.core.fsck_report import Report
 
 A = TypeVar("A")
@@ -76,7 +77,7 @@ def fsck_command(  # noqa: PLR0913  an option each
     """
     settings = load(file, {"data": data})
     with _refusing():
-        _refuse_nothing(settings)
+        refuse_nothing(settings)
         from registry.core.fsck import GRACE, Allowed
 
         allowed = Allowed(
@@ -115,27 +116,37 @@ def _run(settings: Settings, allowed: Allowed) -> Report:
 def told(report: Report) -> list[str]:
     """The report for people: everything that was found, then the sums."""
     from registry.core.fsck import Outcome
-    from registry.core.fsck_report import Looked, printable
+    from registry.core.fsck_report import Looked
 
     sums = dict.fromkeys(Outcome, 0)
     for (_, outcome), count in report.counts.items():
         sums[outcome] += count
     found = ", ".join(f"{count} {outcome}" for outcome, count in sums.items())
     looked = ", ".join(f"{name} {getattr(report.looked, name)}" for name in Looked.__slots__)
-    lines = []
-    for finding, outcome in report.found:
-        lines.append(f"{outcome}: {finding.what} {printable(finding.name)}: {finding.reason}")
-        places = finding.places
-        hit = [*places.repositories, *places.tags, *(["and more"] if places.more else [])]
-        lines += [f"  in {', '.join(hit)}"] if hit else []
     return [
-        *lines,
-        *([f"and {report.untold} more"] if report.untold else []),
+        *finding_lines(report),
         f"looked at: {looked}",
         *(["the collector goes on from now"] if report.is_released else []),
         *([f"the collector is paused: {report.paused}"] if report.paused else []),
         f"found: {found}" if report.counts else "nothing is wrong",
     ]
+
+
+def finding_lines(report: Report) -> list[str]:
+    """Everything that was found, as far as it is told, each with whom it hits."""
+    from registry.core.fsck_report import printable
+
+    lines = []
+    for finding, outcome in report.found:
+        lines.append(f"{outcome}: {finding.what} {printable(finding.name)}: {finding.reason}")
+        lines += place_lines(finding.places)
+    return [*lines, *([f"and {report.untold} more"] if report.untold else [])]
+
+
+def place_lines(places: Places) -> list[str]:
+    """Whom it hits; nothing where that is nobody."""
+    hit = [*places.repositories, *places.tags, *(["and more"] if places.more else [])]
+    return [f"  in {', '.join(hit)}"] if hit else []
 
 
 @contextmanager
@@ -147,7 +158,7 @@ def _refusing() -> Iterator[None]:
         raise SystemExit(CANNOT_RUN if end.code else 0) from None
 
 
-def _refuse_nothing(settings: Settings) -> None:
+def refuse_nothing(settings: Settings) -> None:
     """A mistyped folder would be made, and be in the best order; in a mistyped bucket every blob would be missing."""
     from registry import app
 

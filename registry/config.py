@@ -229,6 +229,10 @@ class Settings:
     sweep_interval: timedelta = _setting(
         DURATION, "1m", "the pause between two rounds of background work", least="100ms"
     )
+    scrub_every: timedelta = _setting(
+        DURATION, "30d", "how soon everything is read again and compared with its digest; 0s never does it"
+    )
+    scrub_rate: int = _setting(SIZE, "16MiB", "bytes that are read for that in a second, at the most", least="64KiB")
     backup_keep: int = _setting(
         INTEGER, "7", "daily copies of an SQLite database that `data` keeps; 0 makes none", least="0", most="3650"
     )

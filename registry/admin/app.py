@@ -18,6 +18,7 @@ from registry.admin import (
     past,
     repositories,
     robots,
+    scrub,
     tokens,
     users,
 )
@@ -43,6 +44,7 @@ ROUTERS: Final = (
     deleted_repositories.router,
     me.router,
     audit.router,
+    scrub.router,
 )
 
 

@@ -14,6 +14,7 @@ from registry.core.granting import GrantService
 from registry.core.people import PeopleService
 from registry.core.repositories import RepositoryService
 from registry.core.repository_rights import RepositoryRights
+from registry.core.scrub_status import ScrubService
 from registry.core.searching import SearchService
 from registry.core.undo import UndoService
 from registry.core.witness import Witness
@@ -43,6 +44,7 @@ class Administration:
     repositories: RepositoryService
     undo: UndoService
     audit: AuditService
+    scrub: ScrubService
     in_thread: InThread
     witness: Witness
 

@@ -27,6 +27,7 @@ HOMES = {
         "registry.cli_import",
         "registry.cli_options",
         "registry.cli_people",
+        "registry.cli_scrub",
     },
     "cryptography": {"registry.auth"},
     "fastapi": {"registry.admin"},
@@ -48,7 +49,7 @@ HOMES = {
         "registry.entrance",
         "registry.web",
     },
-    "structlog": {"registry.admin", "registry.api", "registry.background", "registry.log"},
+    "structlog": {"registry.admin", "registry.api", "registry.background", "registry.log", "registry.scrubbing"},
     "urllib3": {"registry.client"},
     "uvicorn": {"registry.server"},
 }
