@@ -27,7 +27,7 @@ from registry.auth import passwords
 from registry.auth.keeper import KeyKeeper
 from registry.auth.key_file import KeyFile
 from registry.auth.passwords import Passwords
-from registry.background import Background
+from registry.background import Background, EvenRest
 from registry.config import Settings
 from registry.core.accounts import residents_of, settle
 from registry.core.collect import Collector
@@ -218,7 +218,7 @@ def _background(
         _daily(settings, metadata),
         _ends_watch(metadata),
         _sealer(settings, metadata),
-        Collector(metadata, settings.undo_window),
+        Collector(metadata, settings.undo_window, EvenRest()),
         retainer(settings, metadata),
         _scrubbing(settings, metadata, store) if settings.scrub_every else nullcontext(),
     )
@@ -309,7 +309,7 @@ def _s3_settings(settings: Settings) -> S3Settings:
 
 
 def _sweeper(settings: Settings, metadata: Facts, store: ObjectStore) -> Sweeper:
-    return Sweeper(metadata, store, sweep_tenure(metadata), settings.delete_delay)
+    return Sweeper(metadata, store, sweep_tenure(metadata), settings.delete_delay, EvenRest())
 
 
 def sweep_tenure(metadata: Facts, holder: str | None = None) -> Tenure:

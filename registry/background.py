@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -28,7 +29,21 @@ from registry.oci.errors import StorageFull
 _log = structlog.get_logger()
 _NOTHING = Swept(0, 0)
 
+_LONGEST_REST = 0.05  # seconds
+
 InThread = Callable[[Callable[[], object]], Awaitable[object]]
+
+
+class EvenRest:
+    """Gives way to who serves: after a piece of work, as long a rest as that took."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    def __call__(self) -> None:
+        """Called after each piece; the first began whenever it did."""
+        time.sleep(min(time.monotonic() - self._since, _LONGEST_REST))
+        self._since = time.monotonic()
 
 
 class Daily(Protocol):
@@ -93,7 +108,10 @@ class Background:
             return
         collected = self.collector.run()
         if collected.has_taken:
-            _log.info("collected", manifests=collected.manifests, links=collected.links, blobs=collected.blobs)
+            taken = ("manifests", "links", "blobs", "repositories")
+            _log.info("collected", **{name: getattr(collected, name) for name in taken})
+        if collected.refused:
+            _log.error("the database keeps what nothing holds", candidates=collected.refused)
 
     def sweep(self) -> None:
         """One round of what is done for all, and a line about it when there was something to do."""

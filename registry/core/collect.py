@@ -30,6 +30,7 @@ from registry.core.collect_facts import HeldLink, Review
 from registry.core.collect_repositories import RepositoryCollector
 from registry.core.facts import ContentKind
 from registry.core.ports import Contradicted, Metadata, Transaction
+from registry.core.rest import no_rest
 from registry.core.sweep import COLLECTOR_PAUSED
 from registry.oci.digest import Digest
 
@@ -85,17 +86,13 @@ class Collected:
 Verdicts = Mapping[Review, Verdict]
 
 
-def _no_rest() -> None:
-    """For who has nobody to give way to."""
-
-
 @dataclass(frozen=True, slots=True)
 class Collector:
     """The rules; `run` again and again, in any number of processes. `rest` is called after each transaction."""
 
     metadata: Metadata
     undo_window: timedelta
-    rest: Callable[[], None] = _no_rest
+    rest: Callable[[], None] = no_rest
 
     def run(self) -> Collected:
         """Every review that is due, but for those of what somebody holds; nothing while the collector is paused."""

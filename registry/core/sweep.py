@@ -9,16 +9,20 @@ then goes before the lease is given back, however late an earlier sweeper wakes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from registry.core.facts import ObjectKey
 from registry.core.ports import Metadata, ObjectStore, Transaction
+from registry.core.rest import batched, no_rest
 from registry.core.tenure import Tenure
 
 _BATCH: Final = 500
+# A folder of files is synced once for all that go from it at a time: the more go, the less each costs.
+_MOST_DELETED: Final = 5000
 
 COLLECTOR_PAUSED: Final = "collector_paused"
 """The setting that, while it is there, keeps every object where it is; its text says why, and since when."""
@@ -34,12 +38,13 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Sweeper:
-    """Background work of one process at a time; `run` again and again, anywhere."""
+    """Background work of one process at a time; `run` again and again, anywhere. `rest` is called after each batch."""
 
     metadata: Metadata
     store: ObjectStore
     tenure: Tenure
     delete_delay: timedelta
+    rest: Callable[[], None] = no_rest
 
     def run(self) -> Swept:
         """Everything that is due by now, batch by batch; nothing where another process is at it. Raises: TenureLost."""
@@ -55,6 +60,7 @@ class Sweeper:
         total = 0
         while done := batch(fence):
             total += done
+            self.rest()
         return total
 
     def _expire(self, fence: int) -> int:
@@ -70,14 +76,16 @@ class Sweeper:
         def due(tx: Transaction) -> list[tuple[int, ObjectKey]]:
             if tx.settings.find(COLLECTOR_PAUSED) is not None:
                 return []
-            return list(tx.objects.doomed(tx.now - self.delete_delay, _BATCH))
+            return list(tx.objects.doomed(tx.now - self.delete_delay, _MOST_DELETED))
 
         # Mostly there is nothing, and that can be seen without a transaction.
         doomed = self.tenure.transact(fence, due) if self.metadata.observe(due) else []
         if doomed:
             # Whoever else deletes them too, by now, deletes what nobody will ever name again.
             self.store.delete([key for _, key in doomed])
-            self.tenure.transact(fence, lambda tx: tx.objects.forget([object_id for object_id, _ in doomed]))
+            for lot in batched([object_id for object_id, _ in doomed], _BATCH):
+                self.tenure.transact(fence, partial(_forget_objects, lot))
+                self.rest()
         return len(doomed)
 
     def _forget(self, fence: int) -> int:
@@ -85,3 +93,7 @@ class Sweeper:
         if not self.metadata.observe(lambda tx: tx.throttles.has_past()):
             return 0
         return self.tenure.transact(fence, lambda tx: tx.throttles.forget_past(_BATCH))
+
+
+def _forget_objects(object_ids: Sequence[int], tx: Transaction) -> None:
+    tx.objects.forget(object_ids)

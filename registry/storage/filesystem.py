@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -97,10 +98,10 @@ class FilesystemStore:
         paths = [self._path(key) for key in keys]
         # With the disk absent every file is, and the rows would go while their bytes come back with it.
         os.stat(f"{self._root}/{BLOBS}")  # noqa: PTH116 - text, see __init__
-        for path in paths:
-            Path(path).unlink(missing_ok=True)
-            self._kept.drop(path)
-        for folder in {os.path.dirname(path) for path in paths}:  # noqa: PTH120 - text, see __init__
+        for folder, inside in groupby(sorted(paths), key=os.path.dirname):
+            for path in inside:
+                Path(path).unlink(missing_ok=True)
+                self._kept.drop(path)
             if os.path.isdir(folder):  # noqa: PTH112 - text, see __init__
                 sync_folder(folder)
 

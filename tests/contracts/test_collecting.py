@@ -335,6 +335,16 @@ def _links_but(wanted: Digest) -> Callable[[Transaction, Sequence[Review]], Mapp
     return decide
 
 
+def test_it_gives_way_after_each_transaction(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("registry.core.collect._BATCH", 2)
+    rests: list[bool] = []
+    digests = [registry.push_blob(b"blob %d" % number) for number in range(4)]
+    collector = Collector(registry.metadata, NOTHING, lambda: rests.append(any(map(registry.serves, digests))))
+    assert collector.run().blobs == 4
+    # Two lots, each with its links and its blobs; what is decided is committed by then.
+    assert rests == [True, True, False, False]
+
+
 def test_the_plan_tells_what_the_collector_then_does_and_why(metadata: Metadata, registry: Registry) -> None:
     leased = Registry(metadata, lease=DAY).push_blob(b"leased")
     gone, held = registry.push_blob(b"gone"), registry.push_image(LAYER)

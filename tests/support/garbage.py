@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from registry.oci.digest import Digest
 from registry.storage.layout import new_key, object_path
 
 SIZE: Final = 8192
@@ -27,35 +27,37 @@ _INSERTS: Final = (
 
 def lay_garbage(data: Path, count: int) -> None:
     """So many blobs in the folder of a registry on SQLite that has started once; their leases ended in 1970."""
-    with closing(sqlite3.connect(data / "registry.db", timeout=60)) as database:
+    rows = list(_rows(count))
+    for row in rows:
+        path = data / str(row["key"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_content(row["number"]))
+    # In one transaction, so that no collector sees a part of it.
+    with closing(sqlite3.connect(data / "registry.db", timeout=60)) as database, database:
         project, repository = _place(database)
-        rows = [row | {"project": project, "repository": repository} for row in _rows(count)]
-        for row in rows:
-            path = data / str(row["key"])
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(bytes(SIZE))
-        # In one transaction, so that no collector sees half of them.
-        with database:
-            for insert in _INSERTS:
-                database.executemany(insert, rows)
-            database.execute("UPDATE project SET used = used + ? WHERE id = ?", [count * SIZE, project])
+        for insert in _INSERTS:
+            database.executemany(insert, [row | {"project": project, "repository": repository} for row in rows])
+        database.execute("UPDATE project SET used = used + ? WHERE id = ?", [count * SIZE, project])
 
 
-def _rows(count: int) -> Iterator[dict[str, object]]:
+def _rows(count: int) -> Iterator[dict[str, Any]]:
     for number in range(count):
-        digest = b"\x01" + hashlib.sha256(b"garbage %d" % number).digest()
-        yield {"key": object_path(new_key()), "digest": digest, "size": SIZE, "then": _LONG_AGO}
+        digest = Digest.of(_content(number)).packed
+        yield {"number": number, "key": object_path(new_key()), "digest": digest, "size": SIZE, "then": _LONG_AGO}
+
+
+def _content(number: int) -> bytes:
+    """As it was pushed, so that whoever reads it again finds nothing wrong."""
+    return number.to_bytes(SIZE, "big")
 
 
 def _place(database: sqlite3.Connection) -> tuple[int, int]:
     """A project and a repository of it."""
-    with database:
-        database.execute("INSERT INTO project (name, created_at) VALUES ('garbage', 1)")
-        database.execute(
-            "INSERT INTO repository (uuid, name, project_id, created_at)"
-            " SELECT 'garbage', 'garbage/app', id, 1 FROM project WHERE name = 'garbage'"
-        )
-    place: tuple[int, int] = database.execute(
-        "SELECT project_id, id FROM repository WHERE uuid = 'garbage'"
-    ).fetchall()[0]
-    return place
+    database.execute("INSERT INTO project (name, created_at) VALUES ('garbage', 1)")
+    database.execute(
+        """INSERT INTO repository (uuid, name, project_id, created_at, pushed_at)
+        SELECT 'garbage', 'garbage/app', id, 1, 1 FROM project WHERE name = 'garbage'"""
+    )
+    [place] = database.execute("SELECT project_id, id FROM repository WHERE uuid = 'garbage'")
+    project, repository = place
+    return project, repository

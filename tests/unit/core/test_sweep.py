@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -118,3 +119,19 @@ def cancelled(house: House) -> str:
     reception.append([BIG])
     reception.close()
     return uuid
+
+
+def test_many_objects_go_by_the_batch_and_it_gives_way_between(
+    house: House, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "_MOST_DELETED", 3)
+    monkeypatch.setattr(sweep, "_BATCH", 2)
+    for _ in range(6):
+        house.push_blob(BIG, large=True)
+    clock.turn(house.delete_delay)
+    left: list[int] = []
+    sweeper = replace(house.sweeper, rest=lambda: left.append(stored(house)))
+    assert sweeper.run() == Swept(0, 5)
+    # After each lot of rows, and after each batch.
+    assert left == [3, 3, 3, 1, 1]
+    assert stored(house) == 1
