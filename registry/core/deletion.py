@@ -52,6 +52,8 @@ class Deletion:
                 before_ending(tag)
             tx.journal.event(Action.DELETE_TAG, repository, by, digest, reference=str(tag), detail=reason)
         tx.manifests.delete(repository, digest)
+        # Only now, because the collector holds a manifest and then has its parts reviewed.
+        tx.links.review_parts(repository, digest, self.lease)
         self._review(tx, repository, digest)
         tx.journal.event(Action.DELETE_MANIFEST, repository, by, digest, detail=reason)
 

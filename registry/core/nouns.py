@@ -153,7 +153,11 @@ class Links(Protocol):
         ...
 
     def renew_parts(self, repository: Repository, manifest: Digest, lease: timedelta) -> None:
-        """Set the lease of everything a manifest references, and have it reviewed when that ends."""
+        """Set the lease of every blob that a manifest references."""
+        ...
+
+    def review_parts(self, repository: Repository, manifest: Digest, lease: timedelta) -> None:
+        """Have them reviewed when that lease ends."""
         ...
 
     def hide(self, repository: Repository, digest: Digest) -> bool:

@@ -91,6 +91,10 @@ class DeletedManifests(Protocol):
         """Whether an index of the repository lists it, a deleted one included."""
         ...
 
+    def children(self, repository: Repository, digest: Digest) -> Sequence[Digest]:
+        """Those that an index lists, deleted or not, and that are deleted themselves, by their digests."""
+        ...
+
     def delete_referrers(self, review: Review, due: datetime) -> None:
         """Those that nothing else leads to are deleted, restorable until they are looked at, when that is `due`."""
         ...

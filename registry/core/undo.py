@@ -17,7 +17,6 @@ from registry.core.protection import Protection
 from registry.core.refusals import NotDeleted, NotRestorable
 from registry.oci.digest import Digest
 from registry.oci.errors import ManifestUnknown, NameUnknown
-from registry.oci.manifest import Kind
 from registry.oci.names import RepositoryName, Tag
 
 
@@ -93,28 +92,31 @@ class UndoService:
 
     def _revive(self, tx: Transaction, repository: Repository, digest: Digest, by: Caller) -> None:
         """Serve it again, and first whatever it lists that was deleted too."""
-        for each in _deleted_below(tx, repository, digest):
-            self._revive_one(tx, repository, each, by)
+        revived = [each for each in _deleted_below(tx, repository, digest) if self._has_revived(tx, repository, each)]
+        # Reviews last, because the collector holds a manifest and then has its parts and children reviewed.
+        for each in revived:
+            tx.journal.review(repository, ContentKind.MANIFEST, each, tx.now)
+            tx.journal.event(Action.RESTORE_MANIFEST, repository, by, each)
 
-    def _revive_one(self, tx: Transaction, repository: Repository, digest: Digest, by: Caller) -> None:
+    def _has_revived(self, tx: Transaction, repository: Repository, digest: Digest) -> bool:
+        """Whether it was deleted until now."""
         # Parts first, then the manifest: as a push locks them.
         missing = tx.manifests.missing(repository, tx.manifests.parts(repository, digest))
         deleted = tx.manifests.hold_deleted(repository, digest)
         if deleted is None:
             if tx.manifests.find(repository, digest) is None:
                 raise ManifestUnknown(digest=str(digest), reason="it was never here, or was collected")
-            return
+            return False
         if self.ends(deleted) <= tx.now:
             raise NotRestorable(digest=str(digest), reason="its undo window is over")
         if missing:
             raise NotRestorable(digest=str(digest), reason=f"{missing[0]} is not served here any more")
         tx.manifests.revive(repository, digest)
-        tx.journal.review(repository, ContentKind.MANIFEST, digest, tx.now)
-        tx.journal.event(Action.RESTORE_MANIFEST, repository, by, digest)
+        return True
 
 
 def _deleted_below(tx: Transaction, repository: Repository, digest: Digest) -> list[Digest]:
-    """The manifest, after those deleted ones that it lists, each after those that it lists itself."""
+    """The manifest, after those deleted ones that it lists, each after those that it lists itself; nothing is held."""
     found: dict[Digest, None] = {}
     waiting = [(digest, False)]
     while waiting:
@@ -122,9 +124,8 @@ def _deleted_below(tx: Transaction, repository: Repository, digest: Digest) -> l
         if is_last:
             found[each] = None
         elif each not in found:
-            children = [part.digest for part in tx.manifests.parts(repository, each) if part.kind is Kind.CHILD]
-            deleted = (child for child in children if tx.manifests.hold_deleted(repository, child) is not None)
-            waiting += [(each, True), *((child, False) for child in deleted)]
+            deleted = tx.deleted_manifests.children(repository, each)
+            waiting += [(each, True), *((child, False) for child in reversed(deleted))]
     return list(found)
 
 

@@ -89,6 +89,24 @@ _CHILD: Final = (
     )
     .limit(1)
 )
+_listed, _index = manifest.alias("listed"), manifest.alias("index")
+_CHILDREN: Final = (
+    sa.select(_listed.c.digest)
+    .select_from(
+        _index.join(reference, reference.c.manifest_id == _index.c.id).join(
+            _listed,
+            sa.and_(_listed.c.repository_id == _index.c.repository_id, _listed.c.digest == reference.c.digest),
+        )
+    )
+    .where(
+        _index.c.repository_id == p("repository"),
+        _index.c.digest == p("which"),
+        reference.c.kind == p("child"),
+        _listed.c.deleted_at.is_not(None),
+    )
+    .distinct()
+    .order_by(_listed.c.digest)
+)
 _PAGE: Final = (
     sa.select(manifest.c.digest, manifest.c.media_type, manifest.c.size, manifest.c.deleted_at)
     .where(
@@ -130,6 +148,11 @@ class DeletedManifests:
     def is_child(self, review: Review) -> bool:
         """Whether an index of the repository lists it."""
         return bool(self._moment.run(_CHILD, **_which(review), child=Kind.CHILD.value))
+
+    def children(self, repository: Repository, digest: Digest) -> Sequence[Digest]:
+        """Those that an index lists, deleted or not, and that are deleted themselves, by their digests."""
+        rows = self._moment.run(_CHILDREN, repository=repository.id, which=digest.packed, child=Kind.CHILD.value)
+        return [Digest.unpack(row[0]) for row in rows]
 
     def delete_referrers(self, review: Review, due: datetime) -> None:
         """Those that nothing else leads to are deleted, restorable until they are looked at, when that is `due`."""

@@ -14,7 +14,7 @@ from registry.core.facts import ContentKind, ObjectKey, Repository, StoredBlob
 from registry.metadata.instants import from_micros
 from registry.metadata.moment import Moment
 from registry.metadata.schema import blob, content, link, manifest, reference, repository, review, stored_object
-from registry.metadata.statements import Overtaken, Row
+from registry.metadata.statements import Overtaken, Row, Statement
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName
 
@@ -144,15 +144,20 @@ class Links:
 
     def renew_parts(self, repository: Repository, manifest: Digest, lease: timedelta) -> None:
         """What a manifest holds no longer may still be wanted by a push under way."""
-        until = self._after(lease)
-        self._moment.run(_RENEW_PARTS, repository=repository.id, manifest=manifest.packed, lease_until=until)
-        self._moment.run(_REVIEW_PARTS, repository=repository.id, manifest=manifest.packed, lease_until=until)
+        self._run(_RENEW_PARTS, repository, manifest, lease)
+
+    def review_parts(self, repository: Repository, manifest: Digest, lease: timedelta) -> None:
+        """To be looked at when their leases are over."""
+        self._run(_REVIEW_PARTS, repository, manifest, lease)
 
     def hide(self, repository: Repository, digest: Digest) -> bool:
         """Invisible at once; the row stays until the collector has looked at it."""
         return bool(
             self._moment.run(_HIDE, repository=repository.id, which=digest.packed, deleted_at=self._moment.micros)
         )
+
+    def _run(self, statement: Statement, repository: Repository, manifest: Digest, lease: timedelta) -> None:
+        self._moment.run(statement, repository=repository.id, manifest=manifest.packed, lease_until=self._after(lease))
 
     def _after(self, lease: timedelta) -> int:
         return self._moment.micros + lease // timedelta(microseconds=1)

@@ -6,21 +6,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
-from typing import Final
-from uuid import uuid4
+from typing import Final, cast
 
 from registry.core.facts import Repository
-from registry.core.ports import Metadata, Transaction
+from registry.core.ports import Transaction
+from registry.core.refusals import NotRestorable
 from registry.core.sweep import Sweeper
 from registry.core.tenure import Tenure
 from registry.core.undo import UndoService
 from registry.metadata.postgres import PostgresMetadata
 from registry.oci.digest import Digest
-from registry.oci.errors import BlobUnknown, ManifestPartsUnknown, ManifestUnknown, NotAllowed
+from registry.oci.errors import (
+    BlobUnknown,
+    ManifestPartsUnknown,
+    ManifestUnknown,
+    NotAllowed,
+    UploadTakenOver,
+    UploadUnknown,
+)
 from registry.oci.names import Tag
 from registry.storage.memory import MemoryStore
 from tests.contracts.test_collecting import APP, CONFIG, DAY, LARGE, LAYER, NOTHING, OTHER, V1, Registry, image, index
-from tests.support.books import check_books, check_nothing_is_left
+from tests.support.books import check_books, check_nothing_is_left, check_the_past
 from tests.support.clock import Ahead
 from tests.support.explorer import Stage
 
@@ -33,11 +40,9 @@ ROUNDS: Final = 6
 
 
 @cache
-def registry_on(metadata: Metadata, lease: timedelta, undo_window: timedelta) -> Registry:
+def registry_on(metadata: PostgresMetadata | Ahead, lease: timedelta, undo_window: timedelta) -> Registry:
     """One for all schedules of a stage."""
-    registry = Registry(metadata, lease, undo_window)
-    registry.uploads = replace(registry.uploads, new_id=lambda: str(uuid4()))
-    return registry
+    return Registry(metadata, lease, undo_window)
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class Meeting:
             is_allowed = isinstance(outcome, self.acts[name].refusals) or not isinstance(outcome, BaseException)
             assert is_allowed, f"{name} came to {outcome!r}"
         check_books(stage.ask)
+        check_the_past(stage.ask)
         registry.check()
         assert self.ends(registry, outcomes), f"so it must not end: {outcomes}"
         _come_to_rest(stage)
@@ -99,6 +105,10 @@ def _in_a_month(metadata: PostgresMetadata) -> Ahead:
 
 COLLECT: Final = Act(Registry.collect)
 CONFIG_DIGEST, LARGE_DIGEST, IMAGE = Digest.of(CONFIG), Digest.of(LARGE), Digest.of(MANIFEST)
+PAIR: Final = index(MANIFEST, image(LAYER))
+ABOUT: Final = image(subject=IMAGE, subject_size=len(MANIFEST))
+SESSION: Final = "session"
+ENDED: Final = UploadUnknown, UploadTakenOver
 TAGGED: Final = image(LAYER)
 """Another one, that needs CONFIG too."""
 
@@ -132,6 +142,58 @@ def _push_and_delete(registry: Registry) -> None:
 def _push_and_delete_tag(registry: Registry) -> None:
     registry.push_image(tag=V1)
     registry.manifests.delete_tag(APP, V1, registry.admin)
+
+
+def _push_tagged(registry: Registry) -> None:
+    """V1 of one manifest, to be moved; the other one is there too."""
+    registry.push_image(LAYER, tag=None)
+    registry.push_image(tag=V1)
+
+
+def _push_referrer(registry: Registry) -> None:
+    """A deleted manifest, and an untagged one about it."""
+    _push_and_delete(registry)
+    registry.push(ABOUT, None)
+
+
+def _push_two_layers(registry: Registry) -> None:
+    registry.push_image(LAYER, LARGE, tag=None)
+    registry.push_image(LARGE, LAYER, tag=None)
+
+
+def _push_and_delete_index(registry: Registry) -> None:
+    """An index, and one of its two children, which share CONFIG."""
+    _push_both(registry)
+    registry.push(PAIR, V1)
+    registry.manifests.delete(APP, Digest.of(PAIR), registry.admin)
+    registry.manifests.delete(APP, IMAGE, registry.admin)
+
+
+def _begin(registry: Registry) -> None:
+    replace(registry.uploads, new_id=lambda: SESSION).begin(APP, registry.admin)
+
+
+def _receive(registry: Registry) -> None:
+    registry.uploads.receive(APP, SESSION, registry.admin, None).close()
+
+
+def _commit(registry: Registry) -> None:
+    reception = registry.uploads.receive(APP, SESSION, registry.admin, None)
+    reception.append([LARGE])
+    reception.commit(LARGE_DIGEST, registry.admin)
+
+
+def _commit_small(registry: Registry) -> None:
+    registry.uploads.put_small(APP, SESSION, registry.admin, CONFIG_DIGEST, CONFIG)
+
+
+def _cancel(registry: Registry) -> None:
+    registry.uploads.cancel(APP, SESSION, registry.admin)
+
+
+def _expire(registry: Registry) -> None:
+    later = _in_a_month(cast("PostgresMetadata", registry.metadata))
+    Sweeper(later, MemoryStore(), Tenure(later, "sweep", "expire"), NOTHING).run()
 
 
 def _push_both(registry: Registry) -> None:
@@ -242,5 +304,81 @@ SCENES: Final[Mapping[str, Meeting]] = {
         lambda registry: (registry.push_blob(CONFIG), registry.push_blob(CONFIG, OTHER)),
         {"one": COLLECT, "other": COLLECT},
         lambda registry, _: registry.used() == {"team": 0},
+    ),
+    "two pushes that move one tag": Meeting(
+        _push_tagged,
+        {"one": _push(TAGGED), "other": _push(index(TAGGED))},
+    ),
+    "two deletions of one tag": Meeting(
+        _push_tagged,
+        {
+            "one": Act(lambda registry: registry.manifests.delete_tag(APP, V1, registry.admin), (ManifestUnknown,)),
+            "other": Act(lambda registry: registry.manifests.delete_tag(APP, V1, registry.admin), (ManifestUnknown,)),
+        },
+        lambda _, outcomes: _done(outcomes, "one") is not _done(outcomes, "other"),
+    ),
+    "a push that tags a referrer, and the collector of its subject": Meeting(
+        _push_referrer,
+        {"push": _push(ABOUT, V2), "collect": COLLECT},
+        lambda registry, _: _points_to(registry, V2) == Digest.of(ABOUT),
+    ),
+    "an index that lists a referrer, and the collector of its subject": Meeting(
+        _push_referrer,
+        {"push": _push(index(ABOUT), V2, ManifestPartsUnknown), "collect": COLLECT},
+        lambda registry, outcomes: not _done(outcomes, "push") or _shows(registry, Digest.of(ABOUT)),
+    ),
+    "two deletions of manifests that share layers": Meeting(
+        _push_two_layers,
+        {"one": _delete(Digest.of(image(LAYER, LARGE))), "other": _delete(Digest.of(image(LARGE, LAYER)))},
+    ),
+    "a push again, and a deletion of what shares its layers": Meeting(
+        _push_two_layers,
+        {"push": _push(image(LAYER, LARGE)), "delete": _delete(Digest.of(image(LARGE, LAYER)))},
+    ),
+    "two deletions of one manifest": Meeting(
+        lambda registry: registry.push_image(tag=V1),
+        {"one": _delete(IMAGE, ManifestUnknown), "other": _delete(IMAGE, ManifestUnknown)},
+        lambda _, outcomes: _done(outcomes, "one") is not _done(outcomes, "other"),
+    ),
+    "two requests for one session": Meeting(_begin, {"one": Act(_receive, ENDED), "other": Act(_receive, ENDED)}),
+    "a commit of a session, and its cancellation": Meeting(
+        _begin,
+        {"commit": Act(_commit, ENDED), "cancel": Act(_cancel, ENDED)},
+        lambda registry, outcomes: _done(outcomes, "commit") is registry.serves(LARGE_DIGEST),
+    ),
+    "a commit of a session, and its expiry": Meeting(
+        _begin,
+        {"commit": Act(_commit, ENDED), "expire": Act(_expire)},
+        lambda registry, outcomes: _done(outcomes, "commit") is registry.serves(LARGE_DIGEST),
+    ),
+    "a small commit of a session, and another request for it": Meeting(
+        _begin,
+        {"commit": Act(_commit_small, ENDED), "receive": Act(_receive, ENDED)},
+    ),
+    "a restore of an index, and the deletion of a child that is there still": Meeting(
+        _push_and_delete_index,
+        {
+            "restore": Act(_restore_tag, (NotRestorable,)),
+            "delete": _delete(Digest.of(TAGGED), NotAllowed),
+        },
+    ),
+    "a restore of an index, and the collector": Meeting(
+        _push_and_delete_index,
+        {"restore": Act(_restore_tag, (NotRestorable, ManifestUnknown)), "collect": COLLECT},
+        lambda registry, outcomes: _done(outcomes, "restore") is _shows(registry, Digest.of(PAIR)),
+    ),
+    "a deletion of a referrer, and the collector of its subject": Meeting(
+        _push_referrer,
+        {"delete": _delete(Digest.of(ABOUT), ManifestUnknown), "collect": COLLECT},
+    ),
+    "two restores of one tag": Meeting(
+        _push_and_delete_index,
+        {"one": Act(_restore_tag, (ManifestUnknown,)), "other": Act(_restore_tag, (ManifestUnknown,))},
+        lambda registry, _: _shows(registry, Digest.of(PAIR)),
+    ),
+    "a restore of an index, and a push of it": Meeting(
+        _push_and_delete_index,
+        {"restore": Act(_restore_tag), "push": _push(PAIR, V2, ManifestPartsUnknown)},
+        lambda registry, _: _shows(registry, Digest.of(PAIR)),
     ),
 }
