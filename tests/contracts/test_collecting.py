@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from uuid import uuid4
 
 import pytest
 
@@ -17,7 +18,7 @@ from registry.core.collect_facts import Review
 from registry.core.collect_plan import Fate, Plan
 from registry.core.facts import Caller, ContentKind, ObjectKey
 from registry.core.manifests import ManifestService
-from registry.core.ports import Metadata, Transaction
+from registry.core.ports import Metadata, ObjectStore, Transaction
 from registry.core.sweep import COLLECTOR_PAUSED
 from registry.core.uploads import UploadService
 from registry.oci.digest import Digest
@@ -40,12 +41,14 @@ class Registry:
     metadata: Metadata
     lease: timedelta = NOTHING
     undo_window: timedelta = NOTHING
+    store: ObjectStore = field(default_factory=MemoryStore)
 
     def __post_init__(self) -> None:
         self.admin: Caller = settle(self.metadata, lambda: "hash")[0].admin
-        store = MemoryStore()
-        self.uploads = UploadService(self.metadata, store, hashes(), iter_ids(), new_key, self.lease, DAY)
-        self.blobs = BlobService(self.metadata, store, self.lease, sparse=False)
+        self.uploads = UploadService(
+            self.metadata, self.store, hashes(), lambda: str(uuid4()), new_key, self.lease, DAY
+        )
+        self.blobs = BlobService(self.metadata, self.store, self.lease, sparse=False)
         self.manifests = ManifestService(self.metadata, self.lease, self.undo_window, sparse=False)
         self.collector = Collector(self.metadata, self.undo_window)
 
@@ -94,11 +97,6 @@ class Registry:
 
 def _miscounts(project: int, tx: Transaction) -> Sequence[object]:
     return tx.usage.miscounts(project, 100)
-
-
-def iter_ids() -> Callable[[], str]:
-    numbers = iter(range(10**6))
-    return lambda: f"upload-{next(numbers)}"
 
 
 def image(*layers: bytes, subject: Digest | None = None, subject_size: int = 0) -> bytes:
