@@ -36,7 +36,7 @@ class Pusher:
         """All its parts, then, perhaps after a while, its manifest: until that is taken. Raises: GaveUp."""
         for _ in range(_ATTEMPTS):
             promises = self._bring_parts(repository, thing)
-            self._linger()
+            self._linger(promises)
             if self.put(repository, thing, promises, tags):
                 return
             # Too late, or somebody deleted a part: as clients do, from the beginning.
@@ -104,10 +104,12 @@ class Pusher:
         # Whoever changes it meanwhile may have deleted it: then there is no promise.
         return Promise.of_manifest(look) if look.has(child.digest) else Promise(look, 0)
 
-    def _linger(self) -> None:
-        """Mostly not at all, often within the lease, and seldom beyond it."""
-        fraction = self.chance.choice((0.0, 0.0, 0.0, self.chance.uniform(0.1, 0.9), self.chance.uniform(0.5, 1.2)))
-        time.sleep(fraction * self.lease)
+    def _linger(self, promises: Mapping[str, Promise]) -> None:
+        """Mostly not at all, often until a promise is about to end, and seldom beyond that."""
+        ends = min(each.until for each in promises.values())
+        left = min(self.lease, max(0.0, ends - time.monotonic()))
+        late = max(0.0, left - self.chance.uniform(0.1, 0.8))
+        time.sleep(self.chance.choice((0.0, 0.0, 0.0, late, late, self.chance.uniform(0, 1.2) * self.lease)))
 
 
 def _missing(answer: httpx.Response) -> list[str]:
