@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from registry.cli_import import size_of
 from registry.cli_options import config_option, load, refuse, saying_why, settings_options
+from registry.core.sizes import in_words
 
 if TYPE_CHECKING:
     from registry.backup.report import Report, Watcher
@@ -77,8 +77,8 @@ def _tell(report: Report, lines: list[str], *, as_json: bool) -> None:
 def told(report: Report, *, is_restore: bool = False) -> list[str]:
     """The report for people: everything that did not come, then the sums."""
     counts = ", ".join(f"{name} {number}" for name, number in report.counts.items())
-    copied = f"{report.copied} copied ({size_of(report.copied_bytes)})"
-    present = f"{report.present} already there ({size_of(report.present_bytes)})"
+    copied = f"{report.copied} copied ({in_words(report.copied_bytes)})"
+    present = f"{report.present} already there ({in_words(report.present_bytes)})"
     removed = "" if is_restore else f", {report.removed} no longer needed removed"
     return [
         *(f"broken: {each.digest}, {each.key}: {each.reason}" for each in report.broken),
@@ -186,7 +186,7 @@ class Lines:
 
     def begins(self, objects: int, size: int) -> None:
         """What there is."""
-        click.echo(f"objects: {objects}, {size_of(size)}", err=True)
+        click.echo(f"objects: {objects}, {in_words(size)}", err=True)
 
     def advances(self, size: int) -> None:
         """Not a line for each."""

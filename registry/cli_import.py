@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from registry.cli_options import config_option, load, prepare, refuse, saying_why, settings_options
+from registry.core.sizes import in_words
 
 if TYPE_CHECKING:
     from registry.config import Settings
@@ -33,7 +34,6 @@ BUCKET: Final = "s3://"
 # Not REGISTRY_…, as those are settings of ours.
 VARIABLE: Final = "ENTREPOT_SOURCE_PASSWORD"
 _VARYING: Final = frozenset("*?[")
-_UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 @click.command("import")
@@ -178,7 +178,7 @@ def told(report: Report, *, dry_run: bool) -> list[str]:
     from registry.importing.report import Taken
 
     came = ("verified",) if dry_run else ("adopted", "copied")
-    blobs = ", ".join(f"{report.blobs[Taken(how)]} {how} ({size_of(report.bytes[Taken(how)])})" for how in came)
+    blobs = ", ".join(f"{report.blobs[Taken(how)]} {how} ({in_words(report.bytes[Taken(how)])})" for how in came)
     return [
         *(f"broken: {each}" for each in report.broken),
         *(f"moved: {each}" for each in report.moved),
@@ -190,16 +190,6 @@ def told(report: Report, *, dry_run: bool) -> list[str]:
         f"layers that no manifest references, not imported: {report.unreferenced_layers}",
         f"broken: {len(report.broken)}" if report.broken else "nothing is broken",
     ]
-
-
-def size_of(size: int) -> str:
-    """As people say it: `1.5 GiB`."""
-    amount, unit = float(size), _UNITS[0]
-    for unit in _UNITS:
-        if amount < 1024 or unit == _UNITS[-1]:  # noqa: PLR2004 - the step from one unit to the next
-            break
-        amount /= 1024
-    return f"{size} bytes" if unit == _UNITS[0] else f"{amount:.1f} {unit}"
 
 
 class Lines:
@@ -219,7 +209,7 @@ class Lines:
     def finished(self, name: RepositoryName, report: Report) -> None:
         """What came."""
         here = report.manifests_present
-        came = f"manifests {report.manifests}, tags {report.tags}, {size_of(report.bytes_taken)} of blobs"
+        came = f"manifests {report.manifests}, tags {report.tags}, {in_words(report.bytes_taken)} of blobs"
         more = [f"manifests already there {here}"] if here else []
         more += [f"broken {len(report.broken)}"] if report.broken else []
         click.echo(", ".join([f"{name}: {came}", *more]), err=True)
@@ -247,7 +237,7 @@ class Bar(Lines):
 
     def reads(self, name: RepositoryName, size: int) -> None:
         """A large blob takes its time: so it is named."""
-        self._bar.update(0, f"{name}, {size_of(size)}")
+        self._bar.update(0, f"{name}, {in_words(size)}")
         self._bar.render_progress()
 
     def advances(self, manifests: int) -> None:

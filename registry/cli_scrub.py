@@ -13,13 +13,13 @@ import click
 
 from registry.cli_bars import watching
 from registry.cli_fsck import finding_lines, place_lines, refuse_nothing
-from registry.cli_import import size_of
 from registry.cli_people.answer import Answer
 from registry.cli_people.operator import Operator, every, operates
 from registry.core.fsck import Outcome
 from registry.core.scrub_facts import Damaged
 from registry.core.scrub_report import LastPass, Scrubbed
 from registry.core.scrub_status import ScrubService, ScrubStatus, mark_of
+from registry.core.sizes import in_words
 from registry.kinds import DURATION, SIZE
 from registry.scrubbing import Rests
 
@@ -96,7 +96,7 @@ def _status_of(scrubbed: Scrubbed) -> int:
 def _sums(scrubbed: Scrubbed) -> list[str]:
     looked, healed = scrubbed.report.looked, scrubbed.count(Outcome.REPAIRED)
     return [
-        f"read: {looked.objects} objects and {looked.contents} contents, {size_of(looked.bytes)}",
+        f"read: {looked.objects} objects and {looked.contents} contents, {in_words(looked.bytes)}",
         *([f"{healed} are served again"] if healed else []),
         *([f"{scrubbed.unread} could not be read, and will be tried again"] if scrubbed.unread else []),
         *([f"damaged: {scrubbed.report.left}; push them again"] if scrubbed.report.left else []),
@@ -121,13 +121,13 @@ def status(operator: Operator) -> Answer:
 def _status_lines(status: ScrubStatus) -> list[str]:
     sums, span = status.sums, DURATION.show(status.every)
     off = "nothing is read again by itself: scrub_every is 0s"
-    verified = f"verified within {span}: {sums.verified} ({size_of(sums.verified_bytes)})"
+    verified = f"verified within {span}: {sums.verified} ({in_words(sums.verified_bytes)})"
     return [
         f"everything is read again every {span}" if status.every else off,
-        f"objects: {sums.objects} ({size_of(sums.bytes)}), {verified}",
+        f"objects: {sums.objects} ({in_words(sums.bytes)}), {verified}",
         *([f"the longest ago: {sums.oldest.isoformat()}"] if sums.oldest else []),
         f"manifests and small blobs: {sums.contents}, verified: {status.contents_verified}",
-        *([f"reading {status.reading.key}, {size_of(status.reading.offset)} so far"] if status.reading else []),
+        *([f"reading {status.reading.key}, {in_words(status.reading.offset)} so far"] if status.reading else []),
         *([f"unreadable, and tried again: {status.doubted}"] if status.doubted else []),
         _last_line(status.last),
         f"damaged: {sums.damaged_blobs} blobs and {sums.damaged_manifests} manifests",
@@ -137,11 +137,11 @@ def _status_lines(status: ScrubStatus) -> list[str]:
 def _last_line(last: LastPass | None) -> str:
     if last is None:
         return "nothing was read yet"
-    looked = f"{last.objects} objects and {last.contents} contents, {size_of(last.bytes)}"
+    looked = f"{last.objects} objects and {last.contents} contents, {in_words(last.bytes)}"
     came = f"{last.damaged} damaged, {last.healed} healed, {last.unread} unread"
     return f"last: {looked}, until {last.ended.isoformat()}: {came}"
 
 
 def _damage_lines(damaged: Damaged) -> list[str]:
-    what = f"{damaged.kind} {damaged.digest} ({size_of(damaged.size)})"
+    what = f"{damaged.kind} {damaged.digest} ({in_words(damaged.size)})"
     return [f"{what}: not served since {damaged.since.isoformat()}; push it again", *place_lines(damaged.places)]

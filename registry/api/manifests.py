@@ -8,7 +8,7 @@ from typing import Final
 
 from registry.api.bodies import read_whole
 from registry.api.conditions import condition_of, is_unchanged, not_modified
-from registry.api.messages import INERT, Answer, Request, always, text
+from registry.api.messages import INERT, Answer, Request, always, text, warnings
 from registry.api.services import Services
 from registry.core.rights import Right
 from registry.oci.digest import Digest
@@ -62,7 +62,7 @@ async def push(request: Request, registry: Services) -> Answer:
         ),
     )
     pushed, keep = plan() if len(content) <= _READ_HERE else await registry.in_thread(plan)
-    await registry.transact(keep)
+    accepted = await registry.transact(keep)
     digest = text(pushed.digest)
     headers = [
         (b"location", text(f"/v2/{request.name}/manifests/{pushed.digest}")),
@@ -70,6 +70,7 @@ async def push(request: Request, registry: Services) -> Answer:
         (b"etag", b'"' + digest + b'"'),
         (b"content-length", b"0"),
     ]
+    headers += warnings(accepted.notices)
     headers += [(b"oci-tag", text(tag)) for tag in tags]
     if pushed.subject:
         headers.append((b"oci-subject", text(pushed.subject)))

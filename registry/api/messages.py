@@ -154,6 +154,11 @@ def _by_name(pairs: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
     return joined
 
 
+def warnings(notices: Sequence[str]) -> Headers:
+    """What is to be told beside an answer that is none the worse for it (RFC 7234, section 5.5.7)."""
+    return tuple((b"warning", b'299 - "' + text(each) + b'"') for each in notices)
+
+
 def text(value: object) -> bytes:
     """A header value. What we send is ASCII; anything else of a client's is escaped, never passed through."""
     return str(value).encode("ascii", "backslashreplace")

@@ -8,16 +8,18 @@ from typing import Final
 
 from registry.api.bodies import pieces, read_whole
 from registry.api.errors import render
-from registry.api.messages import Answer, Headers, Request, text
+from registry.api.messages import Answer, Headers, Request, text, warnings
 from registry.api.services import Services
 from registry.core.access import Demand, ScopeMissing
 from registry.core.facts import SMALL
+from registry.core.quota import Accepted
+from registry.core.reception import Reception
 from registry.core.rights import Right
-from registry.core.uploads import Reception
 from registry.oci.digest import Digest, is_algorithm
 from registry.oci.errors import (
     DigestInvalid,
     NameInvalid,
+    QuotaExceeded,
     RegistryError,
     SizeInvalid,
     Unavailable,
@@ -34,8 +36,10 @@ _EMPTY: Final = (b"content-length", b"0")
 async def begin(request: Request, registry: Services) -> Answer:
     """POST: mount, push whole, or open a session."""
     mount, digest = request.parameter("mount"), request.parameter("digest")
-    if mount is not None and await registry.in_thread(_mounted, request, registry, Digest.parse(mount)):
-        return _created(request, Digest.parse(mount))
+    if mount is not None:
+        mounted = await registry.in_thread(_mounted, request, registry, Digest.parse(mount))
+        if mounted:
+            return _created(request, Digest.parse(mount), mounted)
     if digest is not None and mount is None:
         return await _push_whole(request, registry, Digest.parse(digest))
     algorithm = request.parameter("digest-algorithm") or "sha256"
@@ -69,13 +73,14 @@ async def cancel(request: Request, registry: Services) -> Answer:
     return Answer(204)
 
 
-def _mounted(request: Request, registry: Services, digest: Digest) -> bool:
-    """Whether the blob could be served here from another repository; a mount that cannot be done is no error.
+def _mounted(request: Request, registry: Services, digest: Digest) -> Accepted | None:
+    """Serve it here from another repository; None of a mount that cannot be done, which is no error.
 
-    Raises: ScopeMissing where the caller may read a source that its token was not issued for.
+    Raises: ScopeMissing where the caller may read a source that its token was not issued for; QuotaExceeded, because
+    there would be no more room for the bytes themselves.
     """
     source = _source(request, registry, digest)
-    return source is not None and registry.blobs.mount(request.name, digest, source, request.by)
+    return registry.blobs.mount(request.name, digest, source, request.by) if source else None
 
 
 def _source(request: Request, registry: Services, digest: Digest) -> RepositoryName | None:
@@ -104,24 +109,30 @@ async def _push_whole(request: Request, registry: Services, digest: Digest) -> A
     length = request.content_length
     if length is not None and length <= SMALL:
         content = await read_whole(request, SMALL, SizeInvalid())
-        await registry.transact(registry.uploads.putting_small(request.name, None, request.by, digest, content))
-        return _created(request, digest)
+        put = registry.uploads.putting_small(request.name, None, request.by, digest, content)
+        return _created(request, digest, await registry.transact(put))
     uuid = await registry.transact(registry.uploads.beginning(request.name, request.by, digest.algorithm))
     try:
         return await _receive_and_commit(request, registry, uuid, None, digest)
     except BaseException as error:
         # Nobody was told the session's name: what it holds is of no use to anyone.
-        with suppress(RegistryError):
-            await registry.in_thread(registry.uploads.cancel, request.name, uuid, request.by)
+        await _end(request, registry, uuid)
         if isinstance(error, UploadUnknown):
             # Not of a session that the client knows of: the store has lost what it took, and may take it once more.
             raise Unavailable from error
         raise
 
 
+async def _end(request: Request, registry: Services, uuid: str) -> None:
+    with suppress(RegistryError):
+        await registry.in_thread(registry.uploads.cancel, request.name, uuid, request.by)
+
+
 async def _append(request: Request, registry: Services) -> Answer:
     chunk = _chunk(request)
-    reception = await registry.in_thread(registry.uploads.receive, request.name, request.last, request.by, chunk)
+    length = chunk.length if chunk else request.content_length
+    parts = request.name, request.last, request.by, chunk, None, length
+    reception = await registry.in_thread(registry.uploads.receive, *parts)
     try:
         await _pour(request, registry, reception, chunk, is_resumable=chunk is None)
         offset = await registry.in_thread(reception.acknowledge)
@@ -143,26 +154,31 @@ async def _close_small(request: Request, registry: Services, digest: Digest) -> 
     content = await read_whole(request, SMALL, SizeInvalid())
     parts = request.name, request.last, request.by, digest, content
     try:
-        if not await registry.transact(registry.uploads.putting_small(*parts)):
-            await registry.in_thread(registry.uploads.close_begun, *parts)
+        put = await registry.transact(registry.uploads.putting_small(*parts))
+        put = put or await registry.in_thread(registry.uploads.close_begun, *parts)
     except UploadUnknown:
         return await _already_closed(request, registry, digest)
-    return _created(request, digest)
+    except QuotaExceeded:
+        await _end(request, registry, request.last)
+        raise
+    return _created(request, digest, put)
 
 
 async def _receive_and_commit(
     request: Request, registry: Services, uuid: str, chunk: Span | None, digest: Digest
 ) -> Answer:
+    length = chunk.length if chunk else request.content_length
+    parts = request.name, uuid, request.by, chunk, digest, length
     try:
-        reception = await registry.in_thread(registry.uploads.receive, request.name, uuid, request.by, chunk, digest)
+        reception = await registry.in_thread(registry.uploads.receive, *parts)
     except UploadUnknown:
         return await _already_closed(request, registry, digest)
     try:
         await _pour(request, registry, reception, chunk)
-        await registry.in_thread(reception.commit, digest, request.by)
+        put = await registry.in_thread(reception.commit, digest, request.by)
     finally:
         registry.in_thread.later(reception.close)
-    return _created(request, digest)
+    return _created(request, digest, put)
 
 
 async def _already_closed(request: Request, registry: Services, digest: Digest) -> Answer:
@@ -237,8 +253,9 @@ def _session(request: Request, uuid: str, offset: int) -> Headers:
     )
 
 
-def _created(request: Request, digest: Digest) -> Answer:
+def _created(request: Request, digest: Digest, accepted: Accepted | None = None) -> Answer:
     headers = (
+        *warnings(accepted.notices if accepted else ()),
         (b"location", text(f"/v2/{request.name}/blobs/{digest}")),
         (b"docker-content-digest", text(digest)),
         _EMPTY,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from registry.core.facts import Action, Caller, ContentKind, ObjectKey, StoredBlob
+from registry.core.linking import link
 from registry.core.ports import Metadata, ObjectStore, Transaction
+from registry.core.quota import Accepted
 from registry.oci.digest import Digest
 from registry.oci.errors import BlobUnknown, NotAllowed
 from registry.oci.names import RepositoryName
@@ -26,27 +28,25 @@ class BlobService:
         """A repository to mount the blob from, of those that satisfy `readable`."""
         return self.metadata.observe(lambda tx: tx.links.find_anywhere(digest, readable))
 
-    def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName, caller: Caller) -> bool:
+    def mount(self, name: RepositoryName, digest: Digest, source: RepositoryName, caller: Caller) -> Accepted | None:
         """Serve here what another repository serves, which the caller must be allowed to pull.
 
-        False when it serves no such blob, or one whose object is lost: that has to be pushed again
-        (distribution-spec, Mounting a blob from another repository).
+        What is to be told of soft limits; None when it serves no such blob, or one whose object is lost: that has to be
+        pushed again (distribution-spec, Mounting a blob from another repository). Raises: QuotaExceeded.
         """
         if not self._is_whole(digest, source, caller):
-            return False
+            return None
 
-        def link(tx: Transaction) -> bool:
+        def serve(tx: Transaction) -> Accepted | None:
             blob = _served(tx, source, digest)
             if blob is None:
-                return False
-            repository = tx.repositories.get_or_create(name)
-            if tx.links.put(repository, digest, self.lease):
-                tx.repositories.charge(repository, ContentKind.BLOB, digest, blob.size)
-            tx.journal.review(repository, ContentKind.BLOB, digest, tx.now + self.lease)
+                return None
+            repository = tx.repositories.get_or_create(name, caller)
+            link(tx, repository, digest, blob.size, self.lease)
             tx.journal.event(Action.MOUNT_BLOB, repository, caller, digest, reference=str(source))
-            return True
+            return Accepted(tx.notices)
 
-        return self.metadata.transact(link)
+        return self.metadata.transact(serve)
 
     def _is_whole(self, digest: Digest, source: RepositoryName, caller: Caller) -> bool:
         blob = self.metadata.observe(lambda tx: _served(tx, source, digest))

@@ -154,12 +154,16 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository, by its row; `is_pushed` once it has held a manifest."""
+    """A repository, by its row; `is_pushed` once it has held a manifest.
+
+    `is_limited` where any quota is set at all; whether one concerns it is asked when it grows.
+    """
 
     id: int
     name: RepositoryName
     project: int
     is_pushed: bool = False
+    is_limited: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +310,7 @@ class Action(StrEnum):
     EXPIRING_ROBOT = "robot.expiring"
     JOIN_GROUP = "group.join"
     LEAVE_GROUP = "group.leave"
+    WARN_QUOTA = "quota.warn"
     PUT_GRANT = "grant.put"
     REMOVE_GRANT = "grant.remove"
     PUT_RULE = "rule.put"

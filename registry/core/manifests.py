@@ -12,6 +12,7 @@ from registry.core.deletion import Deletion
 from registry.core.facts import Action, Caller, ContentKind, Repository
 from registry.core.ports import Metadata, Transaction
 from registry.core.protection import Protection
+from registry.core.quota import Accepted
 from registry.oci.digest import Digest
 from registry.oci.errors import (
     DigestInvalid,
@@ -90,8 +91,8 @@ class ManifestService:
     ) -> Pushed:
         """Keep the bytes as they are, with every tag, or nothing at all (end-7a, end-7b).
 
-        Raises: ManifestInvalid, DigestInvalid, TooManyTags, ManifestPartsUnknown, PreconditionFailed; TagMayNotMove and
-        TagImmutable where a tag points elsewhere.
+        Raises: ManifestInvalid, DigestInvalid, TooManyTags, ManifestPartsUnknown, PreconditionFailed, QuotaExceeded;
+        TagMayNotMove and TagImmutable where a tag points elsewhere.
         """
         pushed, keep = self.plan(name, reference, content, content_type, caller, tags=tags, condition=condition)
         self.metadata.transact(keep)
@@ -107,11 +108,11 @@ class ManifestService:
         *,
         tags: Sequence[Tag] = (),
         condition: Condition = UNCONDITIONAL,
-    ) -> tuple[Pushed, Callable[[Transaction], None]]:
-        """What `put` will have come to, and the transaction that it takes.
+    ) -> tuple[Pushed, Callable[[Transaction], Accepted]]:
+        """What `put` will have come to, and the transaction that it takes; that says what is to be told of soft limits.
 
         Raises: ManifestInvalid, DigestInvalid, TooManyTags; the transaction ManifestPartsUnknown, PreconditionFailed,
-        TagMayNotMove, TagImmutable.
+        TagMayNotMove, TagImmutable, QuotaExceeded.
         """
         if len(tags) > MOST_TAGS:
             raise TooManyTags(limit=MOST_TAGS, tags=len(tags))
@@ -119,8 +120,8 @@ class ManifestService:
         manifest = parse_manifest(content, content_type)
         names = (*tags,) if isinstance(reference, Digest) else (reference, *tags)
 
-        def keep(tx: Transaction) -> None:
-            repository = tx.repositories.get_or_create(name)
+        def keep(tx: Transaction) -> Accepted:
+            repository = tx.repositories.get_or_create(name, caller)
             # Of a push by digest, the tags are what a condition can protect.
             for guarded in names or (reference,) if condition.is_stated else ():
                 _require(condition, guarded, tx.manifests.find(repository, guarded))
@@ -133,6 +134,7 @@ class ManifestService:
                 movable = partial(self._demand_movable, tx, name, tag, condition)
                 if tx.tags.set(repository, tag, digest, caller, before_moving=movable):
                     tx.journal.event(Action.SET_TAG, repository, caller, digest, reference=str(tag))
+            return Accepted(tx.notices)
 
         return Pushed(digest, names, manifest.subject), keep
 

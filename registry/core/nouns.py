@@ -54,8 +54,8 @@ class Repositories(Protocol):
     """Repositories and the projects that are charged for them."""
 
     def find(self, name: RepositoryName) -> Repository | None: ...
-    def get_or_create(self, name: RepositoryName) -> Repository:
-        """The repository, made with its project when this is the first push to it."""
+    def get_or_create(self, name: RepositoryName, by: Caller | None = None) -> Repository:
+        """The repository, made with its project when this is the first push to it; a user owns what it makes so."""
         ...
 
     def page(self, visible: Visible, last: str, limit: int, words: str = "") -> Sequence[str]:
@@ -98,7 +98,7 @@ class Uploads(Protocol):
         ...
 
     def remove(self, session: UploadSession) -> bool:
-        """Forget the session, and doom its object, if its epoch is still ours; whether it was."""
+        """Forget it, doom its object and give back what it reserved, if its epoch is still ours; whether it was."""
         ...
 
     def expired(self, limit: int) -> Sequence[UploadSession]:

@@ -34,6 +34,7 @@ from registry.core.nouns_of_collecting import Collection, DeletedManifests, Revi
 from registry.core.nouns_of_deletion import Deletions, Dissolution
 from registry.core.nouns_of_holdings import Holdings
 from registry.core.nouns_of_people import Credentials, Grants, People, Throttles
+from registry.core.nouns_of_quota import Allowances, Projects, Quotas, Reservations
 from registry.core.nouns_of_scrubbing import Scrubbing
 from registry.core.nouns_of_tags import Pulls, Standings, TagRules
 from registry.core.rights import Rights
@@ -50,7 +51,7 @@ class Metadata(Protocol):
     def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one transaction; durable when this returns. Replayed on busy, deadlock or a lost connection.
 
-        Raises: Contradicted, and what `work` raises.
+        Raises: Contradicted, and what `work` raises; QuotaExceeded when what it adds to a project is too much.
         """
         ...
 
@@ -81,6 +82,19 @@ class Transaction(Protocol):
     def repositories(self) -> Repositories: ...
     @property
     def uploads(self) -> Uploads: ...
+    @property
+    def reservations(self) -> Reservations: ...
+    @property
+    def quotas(self) -> Quotas: ...
+    @property
+    def allowances(self) -> Allowances: ...
+    @property
+    def projects(self) -> Projects: ...
+    @property
+    def notices(self) -> Sequence[str]:
+        """What is to be told of soft limits: known by the time that the transaction is durable, not before."""
+        ...
+
     @property
     def objects(self) -> Objects: ...
     @property

@@ -12,7 +12,8 @@ from registry.core.blobs import BlobService
 from registry.core.facts import SMALL, Caller, StoredBlob
 from registry.core.manifests import MOST_TAGS, ManifestService
 from registry.core.ports import Metadata, ObjectStore, Transaction
-from registry.core.uploads import Reception, UploadService
+from registry.core.reception import Reception
+from registry.core.uploads import UploadService
 from registry.importing.adopt import Adopter, AdoptingStore, NotAdoptable
 from registry.importing.report import Taken
 from registry.importing.source import SourceFile, SourceManifest

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
 from registry.core.facts import DeletedRepository, Repository, UploadSession
+from registry.core.quota import Growth
 from registry.metadata.instants import BEFORE_ALL_TIME, from_micros, to_micros
 from registry.metadata.moment import Moment
 from registry.metadata.schema import repository, tag, upload
@@ -65,6 +66,7 @@ _TAGS: Final = (
     .order_by(tag.c.name)
     .limit(p("limit"))
 )
+_COUNT_TAGS: Final = sa.select(sa.func.count()).select_from(tag).where(tag.c.repository_id == p("repository"))
 
 
 class Deletions:
@@ -105,6 +107,8 @@ class Deletions:
     def restore(self, deleted: DeletedRepository, name: RepositoryName) -> None:
         """Serve it again; a name that somebody else takes at this moment is refused by an index."""
         self._moment.run(_RESTORE, repository=deleted.repository.id, as_name=name.text)
+        tags = self._moment.run(_COUNT_TAGS, repository=deleted.repository.id)[0][0]
+        self._moment.tally.add(deleted.repository.project, Growth(repositories=1, tags=tags))
 
     def purge(self, deleted: DeletedRepository) -> None:
         """Nothing restores it any more."""

@@ -67,6 +67,7 @@ class Journal:
         self._write(sight, ago=ago, suffix=f"{times} times" if times > 1 else "")
 
     def _write(self, sight: Sight, *, digest: Digest | None = None, ago: timedelta = _NOW, suffix: str = "") -> None:
+        self._moment.by = sight.by
         self._moment.run(
             _EVENT,
             at=self._moment.micros - ago // timedelta(microseconds=1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from registry.core.facts import Caller
 from registry.metadata.statements import Row, Runs, Statement
 from registry.metadata.tally import Tally
 
@@ -11,12 +12,14 @@ from registry.metadata.tally import Tally
 class Moment:
     """One connection at one instant."""
 
-    __slots__ = ("_instant", "run", "run_many", "tally")
+    __slots__ = ("_instant", "by", "notices", "run", "run_many", "tally")
 
     def __init__(self, connection: Runs) -> None:
         self.run = connection.run
         self.run_many = connection.run_many
         self.tally = Tally()
+        self.notices: list[str] = []
+        self.by: Caller | None = None
         self._instant: int | Callable[[], int] = 0
 
     @property
@@ -29,6 +32,9 @@ class Moment:
     def begin(self, instant: int | Callable[[], int]) -> None:
         """From now on it is this one; whoever does not need it has no clock asked."""
         self._instant = instant
+        # Another list: whoever was handed the former may not have read it yet.
+        self.notices = []
+        self.by = None
         # What an earlier one has added and did not commit.
         self.tally.take()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from registry.metadata.accounts import Accounts
+from registry.metadata.allowances import Allowances
 from registry.metadata.blobs import Blobs
 from registry.metadata.collecting import Collection
 from registry.metadata.credentials import Credentials
@@ -24,10 +25,12 @@ from registry.metadata.manifests import Manifests
 from registry.metadata.moment import Moment
 from registry.metadata.objects import Objects
 from registry.metadata.people import People
+from registry.metadata.projects import Projects
 from registry.metadata.pulls import Pulls
 from registry.metadata.quotas import Quotas
 from registry.metadata.remedies import Remedies
 from registry.metadata.repositories import Repositories
+from registry.metadata.reservations import Reservations
 from registry.metadata.reviews import Reviews
 from registry.metadata.scrubbing import Scrubbing
 from registry.metadata.seals import Seals
@@ -47,6 +50,7 @@ class SqlTransaction:
     def __init__(self, connection: Runs) -> None:
         moment = self._moment = Moment(connection)
         self.accounts = Accounts(moment)
+        self.allowances = Allowances(moment)
         self.blobs = Blobs(moment)
         self.collection = Collection(moment)
         self.credentials = Credentials(moment)
@@ -63,10 +67,12 @@ class SqlTransaction:
         self.manifests = Manifests(moment)
         self.objects = Objects(moment)
         self.people = People(moment)
-        self._quotas = Quotas(moment)
+        self.quotas = Quotas(moment)
+        self.projects = Projects(moment)
         self.pulls = Pulls(moment)
         self.remedies = Remedies(moment)
         self.repositories = Repositories(moment)
+        self.reservations = Reservations(moment)
         self.reviews = Reviews(moment)
         self.scrubbing = Scrubbing(moment)
         self.seals = Seals(moment)
@@ -83,8 +89,13 @@ class SqlTransaction:
         self._moment.begin(instant)
 
     def finish(self) -> None:
-        """Its work is done, and it is about to be committed: what is to be written last is."""
-        self._quotas.settle()
+        """Its work is done, and it is about to be committed: what is to be written last is. Raises: QuotaExceeded."""
+        self.quotas.settle()
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What is to be told of soft limits, once it is finished."""
+        return self._moment.notices
 
     @property
     def now(self) -> datetime:

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.facts import ObjectKey
 from registry.metadata.moment import Moment
+from registry.metadata.reservations import Reservations
 from registry.metadata.schema import blob, content, stored_object, upload
 from registry.oci.digest import Digest
 
@@ -37,14 +38,15 @@ _REVIVE: Final = (
     )
     .returning(stored_object.c.id)
 )
-_END_SESSION: Final = (
-    sa.delete(upload)
+_HOLD_SESSION: Final = (
+    sa.select(upload.c.id)
     .where(
         upload.c.id == p("upload"),
         upload.c.object_id.in_(sa.select(stored_object.c.id).where(stored_object.c.state != p("receiving"))),
     )
-    .returning(upload.c.id)
+    .with_for_update()
 )
+_END_SESSION: Final = sa.delete(upload).where(upload.c.id == p("upload"))
 _heal: Final = (
     sa.update(blob)
     .where(blob.c.damaged_at.is_not(None))
@@ -97,7 +99,11 @@ class Remedies:
 
     def end_session(self, upload: int) -> bool:
         """Forget a session that has nothing to receive into."""
-        return bool(self._moment.run(_END_SESSION, upload=upload, receiving="receiving"))
+        if not self._moment.run(_HOLD_SESSION, upload=upload, receiving="receiving"):
+            return False
+        Reservations(self._moment).release(upload)
+        self._moment.run(_END_SESSION, upload=upload)
+        return True
 
     def heal(self, digest: Digest, key: ObjectKey) -> bool:
         """Serve it again."""

@@ -10,17 +10,19 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 from sqlalchemy.dialects.postgresql import insert
 
-from registry.core.facts import ContentKind, Repository
+from registry.core.facts import Caller, ContentKind, PrincipalKind, Repository
 from registry.core.quota import Growth
 from registry.core.visible import Visible
 from registry.metadata.catalog import listings
+from registry.metadata.limits import IS_LIMITED
 from registry.metadata.moment import Moment
 from registry.metadata.schema import project, project_content, repository
+from registry.metadata.schema_people import principal
 from registry.metadata.statements import Overtaken, Statement
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName
 
-_FIND: Final = sa.select(repository.c.id, repository.c.project_id, repository.c.pushed_at).where(
+_FIND: Final = sa.select(repository.c.id, repository.c.project_id, repository.c.pushed_at, IS_LIMITED).where(
     repository.c.name == p("name"), repository.c.deleted_at.is_(None)
 )
 # Held so far that nobody can delete it meanwhile, as what is about to point to it would hold it anyway (design §3).
@@ -34,7 +36,17 @@ _ADD: Final = (
 )
 _FIND_PROJECT: Final = sa.select(project.c.id).where(project.c.name == p("name"))
 _ADD_PROJECT: Final = (
-    insert(project).values(name=p("name"), created_at=p("created_at")).on_conflict_do_nothing().returning(project.c.id)
+    insert(project)
+    .values(
+        name=p("name"),
+        created_at=p("created_at"),
+        # Robots own nothing, nor does whoever asks where nobody is asked who it is.
+        owner_id=sa.select(principal.c.id)
+        .where(principal.c.id == p("by"), principal.c.kind == p("user"))
+        .scalar_subquery(),
+    )
+    .on_conflict_do_nothing()
+    .returning(project.c.id)
 )
 _ONE_MORE_LINK: Final = (
     insert(project_content)
@@ -54,31 +66,37 @@ class Repositories:
         """The repository of this name that is not deleted."""
         return self._found(_FIND, name)
 
-    def get_or_create(self, name: RepositoryName) -> Repository:
-        """The repository, made with its project if need be."""
-        return self._found(_HOLD, name) or self._create(name)
+    def get_or_create(self, name: RepositoryName, by: Caller | None = None) -> Repository:
+        """The repository, made with its project if need be, which that user owns then."""
+        return self._found(_HOLD, name) or self._create(name, by)
 
     def _found(self, how: Statement, name: RepositoryName) -> Repository | None:
         row = self._moment.first(how, name=name.text)
-        return Repository(row[0], name, row[1], row[2] is not None) if row else None
+        return Repository(row[0], name, row[1], row[2] is not None, bool(row[3])) if row else None
 
-    def _create(self, name: RepositoryName) -> Repository:
-        project_id = self._project(name.project)
+    def _create(self, name: RepositoryName, by: Caller | None) -> Repository:
+        project_id = self._project(name.project, by)
         row = self._moment.first(
             _ADD, uuid=str(uuid.uuid4()), name=name.text, project_id=project_id, created_at=self._moment.micros
         )
         if row is not None:
-            return Repository(row[0], name, project_id)
-        # Somebody else was quicker.
+            self._moment.tally.add(project_id, Growth(repositories=1))
+        # Else, somebody else was quicker.
         created = self._found(_HOLD, name)
         if created is None:
             raise Overtaken(name.text)
         return created
 
-    def _project(self, name: str) -> int:
+    def _project(self, name: str, by: Caller | None) -> int:
         row = (
             self._moment.first(_FIND_PROJECT, name=name)
-            or self._moment.first(_ADD_PROJECT, name=name, created_at=self._moment.micros)
+            or self._moment.first(
+                _ADD_PROJECT,
+                name=name,
+                created_at=self._moment.micros,
+                by=by.principal if by else None,
+                user=PrincipalKind.USER.value,
+            )
             or self._moment.first(_FIND_PROJECT, name=name)
         )
         if row is None:

@@ -23,6 +23,10 @@ def settle(database: Path, settings: Mapping[str, str]) -> None:
     """Change the facts in this file so, in one transaction, and put these settings."""
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(
+            "UPDATE project SET used = used"
+            " - (SELECT coalesce(sum(size), 0) FROM reservation WHERE project_id = project.id)"
+        )
         connection.execute("DELETE FROM reservation")
         connection.execute("DELETE FROM upload")
         # Forgotten and not doomed: where the store is still the old one, its session may have been committed after

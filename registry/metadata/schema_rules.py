@@ -20,11 +20,8 @@ quota: Final = sa.Table(
     sa.Column("resource", sa.Text, primary_key=True),
     sa.Column("hard", sa.BigInteger),
     sa.Column("soft", sa.BigInteger),
-    # When the soft limit was crossed last and told of; none while usage is below it.
-    sa.Column("warned_at", INSTANT),
     sa.Column("changed_at", INSTANT, nullable=False),
     row_of("changed_by", "principal.id"),
-    sa.Column("version", sa.Integer, nullable=False, server_default="1"),
     sa.CheckConstraint("scope IN ('project', 'user')", name="scope"),
     sa.CheckConstraint("resource IN ('bytes', 'repositories', 'tags', 'uploads')", name="resource"),
     sqlite_with_rowid=False,

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam as p
 from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.facts import Caller, Interval, Repository
+from registry.core.quota import Growth
 from registry.metadata.instants import from_micros
 from registry.metadata.moment import Moment
 from registry.metadata.schema import manifest, tag, tag_history
@@ -92,6 +93,8 @@ class Tags:
         former = self._held(repository, tag)
         if former is None:
             if self._point(_ADD, repository, tag, digest, by):
+                if repository.is_limited:
+                    self._moment.tally.add(repository.project, Growth(tags=1))
                 return True
             # Nothing to point to; or somebody else was quicker to set a new tag, whose interval ends here.
             former = self._held(repository, tag)

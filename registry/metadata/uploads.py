@@ -10,10 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
 from registry.core.facts import Caller, HashState, ObjectKey, Repository, UploadSession
+from registry.core.quota import Growth
 from registry.metadata.instants import to_micros
+from registry.metadata.limits import IS_LIMITED
 from registry.metadata.moment import Moment
 from registry.metadata.objects import Objects
-from registry.metadata.schema import repository, stored_object, upload
+from registry.metadata.reservations import Reservations
+from registry.metadata.schema import repository, reservation, stored_object, upload
 from registry.metadata.statements import Row
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName
@@ -37,6 +40,7 @@ upload_sessions: Final = sa.select(
     stored_object.c.key,
     upload.c.object_id,
     upload.c.finished,
+    IS_LIMITED,
 ).select_from(
     upload.join(repository, repository.c.id == upload.c.repository_id).outerjoin(
         stored_object, stored_object.c.id == upload.c.object_id
@@ -51,7 +55,21 @@ _EXPIRED: Final = (
     .limit(p("limit"))
     .with_for_update(of=upload, skip_locked=True)
 )
-_EPOCH: Final = sa.select(upload.c.epoch).where(upload.c.id == p("upload"))
+_LAPSED: Final = (
+    upload_sessions.where(
+        upload.c.id.in_(
+            sa.select(reservation.c.upload_id).where(
+                reservation.c.project_id == p("project"), reservation.c.expires_at <= p("now")
+            )
+        ),
+        # Put off each time that bytes are acknowledged.
+        upload.c.expires_at <= p("now"),
+    )
+    .limit(p("limit"))
+    .with_for_update(of=upload, skip_locked=True)
+)
+# By its uuid, as ids come again: what is meant for a session that is gone must not find another one.
+_EPOCH: Final = sa.select(upload.c.epoch).where(upload.c.uuid == p("uuid"))
 _TAKE_OVER: Final = (
     sa.update(upload)
     .where(upload.c.id == p("upload"))
@@ -59,7 +77,7 @@ _TAKE_OVER: Final = (
     .returning(upload.c.epoch)
 )
 _ATTACH: Final = sa.update(upload).where(upload.c.id == p("upload")).values(object_id=p("object_id"))
-_MINE: Final = (upload.c.id == p("upload"), upload.c.epoch == p("mine"), upload.c.finished.is_(None))
+_MINE: Final = (upload.c.uuid == p("uuid"), upload.c.epoch == p("mine"), upload.c.finished.is_(None))
 _ACKNOWLEDGE: Final = (
     sa.update(upload)
     .where(*_MINE)
@@ -73,9 +91,13 @@ _FINISH: Final = (
     .values(finished=p("finished"), object_id=sa.null(), expires_at=p("expires_at"), epoch=upload.c.epoch + 1)
     .returning(upload.c.id)
 )
-_REMOVE: Final = (
-    sa.delete(upload).where(upload.c.id == p("upload"), upload.c.epoch == p("mine")).returning(upload.c.object_id)
+_CLAIM: Final = (
+    sa.update(upload)
+    .where(upload.c.uuid == p("uuid"), upload.c.epoch == p("mine"))
+    .values(epoch=upload.c.epoch + 1)
+    .returning(upload.c.object_id)
 )
+_REMOVE: Final = sa.delete(upload).where(upload.c.id == p("upload"))
 
 
 class Uploads:
@@ -84,6 +106,7 @@ class Uploads:
     def __init__(self, moment: Moment) -> None:
         self._moment = moment
         self._objects = Objects(moment)
+        self._reservations = Reservations(moment)
 
     def add(self, uuid: str, repository: Repository, caller: Caller, algorithm: str, expires: datetime) -> None:
         """A new session, without a byte."""
@@ -96,6 +119,9 @@ class Uploads:
             created_at=self._moment.micros,
             expires_at=to_micros(expires),
         )
+        if repository.is_limited:
+            self._moment.by = caller
+            self._moment.tally.add(repository.project, Growth(uploads=1))
 
     def find(self, name: RepositoryName, uuid: str) -> UploadSession | None:
         """The session, if it belongs to this repository; finished ones too."""
@@ -108,7 +134,7 @@ class Uploads:
 
     def epoch(self, session: UploadSession) -> int | None:
         """Its epoch by now; None when the session is gone."""
-        row = self._moment.first(_EPOCH, upload=session.id)
+        row = self._moment.first(_EPOCH, uuid=session.uuid)
         return row[0] if row else None
 
     def take_over(self, session: UploadSession, expires: datetime) -> int:
@@ -126,7 +152,7 @@ class Uploads:
         return bool(
             self._moment.run(
                 _ACKNOWLEDGE,
-                upload=session.id,
+                uuid=session.uuid,
                 mine=session.epoch,
                 offset=offset,
                 stored=stored,
@@ -139,32 +165,46 @@ class Uploads:
 
     def finish(self, session: UploadSession, digest: Digest, keep_until: datetime) -> bool:
         """End it as committed, if nobody took over."""
-        return bool(
+        is_finished = bool(
             self._moment.run(
-                _FINISH, upload=session.id, mine=session.epoch, finished=digest.packed, expires_at=to_micros(keep_until)
+                _FINISH, uuid=session.uuid, mine=session.epoch, finished=digest.packed, expires_at=to_micros(keep_until)
             )
         )
+        # What has reserved anything has an object.
+        if is_finished and session.object is not None:
+            self._reservations.release(session.id)
+        return is_finished
 
     def remove(self, session: UploadSession) -> bool:
         """Forget it, and doom its object, if nobody took over; whether that was so."""
-        row = self._moment.first(_REMOVE, upload=session.id, mine=session.epoch)
-        if row is not None and row[0] is not None:
+        row = self._moment.first(_CLAIM, uuid=session.uuid, mine=session.epoch)
+        if row is None:
+            return False
+        if row[0] is not None:
             self._objects.doom(row[0])
-        return row is not None
+            self._reservations.release(session.id)
+        self._moment.run(_REMOVE, upload=session.id)
+        return True
 
     def expired(self, limit: int) -> Sequence[UploadSession]:
         """Past their expiry, oldest first."""
         return [as_session(row) for row in self._moment.run(_EXPIRED, now=self._moment.micros, limit=limit)]
 
+    def lapsed(self, project: int, limit: int) -> Sequence[UploadSession]:
+        """Sessions of a project that have reserved something and are past their expiry; not those that others hold."""
+        return [
+            as_session(row) for row in self._moment.run(_LAPSED, project=project, now=self._moment.micros, limit=limit)
+        ]
+
 
 def as_session(row: Row) -> UploadSession:
     """A row of `upload_sessions`."""
     session_id, uuid, repository_id, name, project, principal, epoch, offset, stored, *rest = row
-    *hashing, key, object_id, finished = rest
+    *hashing, key, object_id, finished, is_limited = rest
     return UploadSession(
         id=session_id,
         uuid=uuid,
-        repository=Repository(repository_id, RepositoryName(name), project),
+        repository=Repository(repository_id, RepositoryName(name), project, is_limited=is_limited),
         principal=principal,
         epoch=epoch,
         offset=offset,

@@ -34,7 +34,7 @@ class RegistryError(Exception):
 
     code: ClassVar[ErrorCode] = ErrorCode.UNSUPPORTED
     status: ClassVar[int] = 400
-    message: ClassVar[str] = "the operation is unsupported"
+    message: str = "the operation is unsupported"
     retry_after: int | None = None
 
     def __init__(self, **detail: object) -> None:
@@ -158,6 +158,18 @@ class TagImmutable(Denied):
     """A rule keeps the tag where it is; `detail` names the rule, docker prints these words alone."""
 
     code, status, message = ErrorCode.DENIED, 403, "the tag is immutable, and can be neither moved nor deleted"
+
+
+class QuotaExceeded(Denied):
+    """A project, or what a user owns, would have more than it may; `detail` has the numbers."""
+
+    code, status, message = ErrorCode.DENIED, 403, "quota exceeded"
+
+    def __init__(self, told: str = "", **detail: object) -> None:
+        if told:
+            # In the message, because docker prints that and no detail.
+            self.message = f"{self.message}: {told}"
+        super().__init__(**detail)
 
 
 class Unsupported(RegistryError):

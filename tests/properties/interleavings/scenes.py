@@ -122,7 +122,7 @@ def _delete(digest: Digest, *refusals: type[Exception]) -> Act:
 
 
 def _mount(registry: Registry) -> bool:
-    return registry.blobs.mount(OTHER, CONFIG_DIGEST, APP, registry.admin)
+    return registry.blobs.mount(OTHER, CONFIG_DIGEST, APP, registry.admin) is not None
 
 
 def _restore(registry: Registry) -> None:

@@ -22,9 +22,10 @@ from registry.core.fsck_report import Report
 from registry.core.fsck_run import Fsck
 from registry.core.manifests import ManifestService
 from registry.core.ports import Metadata, ObjectStore, StoreInventory
+from registry.core.reception import Reception
 from registry.core.sweep import Sweeper
 from registry.core.tenure import Tenure
-from registry.core.uploads import Reception, UploadService
+from registry.core.uploads import UploadService
 from registry.metadata.postgres import PostgresMetadata
 from registry.metadata.sqlite import SqliteMetadata
 from registry.oci.digest import Digest

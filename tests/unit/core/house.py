@@ -17,10 +17,11 @@ from registry.core.blobs import BlobService
 from registry.core.facts import Caller, StoredBlob
 from registry.core.manifests import ManifestService
 from registry.core.ports import Hashes, ObjectStore
+from registry.core.reception import Reception
 from registry.core.rights import Right
 from registry.core.sweep import Sweeper
 from registry.core.tenure import Tenure
-from registry.core.uploads import Reception, UploadService
+from registry.core.uploads import UploadService
 from registry.metadata.sqlite import SqliteMetadata
 from registry.oci.digest import Digest
 from registry.oci.media_types import OCI_INDEX, OCI_MANIFEST
@@ -121,7 +122,9 @@ class House:
 
         if source is None:
             source = self.blobs.find_source(digest, readable)
-        return source is not None and readable(source) and self.blobs.mount(target, digest, source, caller)
+        if source is None or not readable(source):
+            return False
+        return self.blobs.mount(target, digest, source, caller) is not None
 
     # Asking
 

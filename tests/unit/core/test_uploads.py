@@ -300,3 +300,18 @@ def test_pushing_again_heals_and_the_former_object_is_doomed(house: House) -> No
     house.push_blob(BIG, OTHER, large=True)
     assert house.content(digest) == BIG
     assert house.states() == ["doomed", "live"]
+
+
+def test_a_request_for_a_session_that_is_gone_does_not_write_into_the_next_one(house: House) -> None:
+    gone = house.begin()
+    late = house.receive(gone)
+    house.uploads.cancel(APP, gone, house.admin)
+    # A database may give the next row the same id.
+    uuid = house.begin()
+    reception = house.receive(uuid)
+    with pytest.raises(UploadTakenOver):
+        late.append([b"late"])
+    with pytest.raises(UploadTakenOver):
+        late.acknowledge()
+    assert reception.acknowledge() == 0
+    assert house.uploads.peek(APP, uuid, house.admin) == 0

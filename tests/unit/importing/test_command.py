@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from registry.cli_import import BROKEN, import_command, size_of
+from registry.cli_import import BROKEN, import_command
+from registry.core.sizes import in_words
 from registry.importing.adopt import FolderAdopter
 from registry.importing.report import Broken, Report, Taken, What
 from registry.oci.errors import StorageFull
@@ -41,7 +42,7 @@ def test_the_report_ends_with_the_sums(written: WrittenTree) -> None:
         "repositories: 1",
         "manifests: 1, and 0 already there",
         "tags: 2, 0 of them moved, and 0 already there",
-        f"blobs: 1 adopted ({size_of(layer)}), 1 copied ({config} bytes), and 0 already there",
+        f"blobs: 1 adopted ({in_words(layer)}), 1 copied ({config} bytes), and 0 already there",
         "layers that no manifest references, not imported: 0",
         "nothing is broken",
     ]
@@ -57,7 +58,7 @@ def test_each_repository_has_its_line_where_there_is_no_terminal(written: Writte
     written.push("a", image, "1")
     written.push("b", bad, "1")
     written.data(bad.digest).unlink()
-    size = size_of(sum(each.size for each in image.blobs))
+    size = in_words(sum(each.size for each in image.blobs))
     first, second = entrepot_import(written), entrepot_import(written)
     assert first.stderr.splitlines() == [
         "to import: repositories 2, manifests 2",
@@ -127,7 +128,7 @@ def test_want_of_room_ends_it_with_a_line(written: WrittenTree, monkeypatch: pyt
     [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (1_610_612_736, "1.5 GiB"), (2**60, "1048576.0 TiB")],
 )
 def test_sizes_are_said_as_people_say_them(size: int, said: str) -> None:
-    assert size_of(size) == said
+    assert in_words(size) == said
 
 
 def test_a_name_that_a_terminal_would_obey_is_shown_harmless() -> None:
