@@ -50,8 +50,11 @@ from registry.core.ports import Metadata, ObjectStore, Reader, Recognition
 from registry.core.protection import Protection
 from registry.core.repositories import RepositoryService
 from registry.core.repository_rights import RepositoryRights
+from registry.core.retaining import RetentionPlanner
+from registry.core.ruling import RuleService
 from registry.core.scrub_status import ScrubService
 from registry.core.searching import SearchService
+from registry.core.tag_rules import RuleKind
 from registry.core.undo import UndoService
 from registry.core.uploads import UploadService
 from registry.core.witness import Witness
@@ -250,6 +253,9 @@ def _administration(
         undo=UndoService(metadata, settings.undo_window, protection),
         audit=AuditService(metadata),
         scrub=ScrubService(metadata, settings.scrub_every),
+        immutable_rules=RuleService(metadata, RuleKind.IMMUTABLE),
+        retention_rules=RuleService(metadata, RuleKind.RETENTION),
+        retention=RetentionPlanner(metadata, protection),
         in_thread=in_thread,
         witness=witness,
     )

@@ -16,6 +16,7 @@ from registry.cli_audit import audit
 from registry.cli_backup import backup, restore
 from registry.cli_fsck import fsck_command
 from registry.cli_gc import gc
+from registry.cli_immutable import immutable
 from registry.cli_import import import_command
 from registry.cli_options import (
     SETTINGS_EPILOG,
@@ -33,6 +34,7 @@ from registry.cli_people.robots import robot
 from registry.cli_people.tokens import token
 from registry.cli_people.users import user
 from registry.cli_repositories import repo
+from registry.cli_retention import retention
 from registry.cli_scrub import scrub
 from registry.cli_undo import manifest, tag
 from registry.config import Settings, gather, variable
@@ -57,6 +59,8 @@ for command in (
     robot,
     token,
     grant,
+    immutable,
+    retention,
     audit,
     gc,
     scrub,

@@ -31,6 +31,7 @@ TYPES: Final[Mapping[type[RegistryError], str]] = {
     errors.Denied: "denied",
     errors.DigestInvalid: "digest-invalid",
     errors.ManifestUnknown: "manifest-unknown",
+    errors.ManifestInvalid: "tag-invalid",
     errors.NameInvalid: "repository-name-invalid",
     errors.NameUnknown: "repository-unknown",
     errors.Unauthorized: "unauthorized",

@@ -14,6 +14,8 @@ from registry.core.granting import GrantService
 from registry.core.people import PeopleService
 from registry.core.repositories import RepositoryService
 from registry.core.repository_rights import RepositoryRights
+from registry.core.retaining import RetentionPlanner
+from registry.core.ruling import RuleService
 from registry.core.scrub_status import ScrubService
 from registry.core.searching import SearchService
 from registry.core.undo import UndoService
@@ -45,6 +47,9 @@ class Administration:
     undo: UndoService
     audit: AuditService
     scrub: ScrubService
+    immutable_rules: RuleService
+    retention_rules: RuleService
+    retention: RetentionPlanner
     in_thread: InThread
     witness: Witness
 

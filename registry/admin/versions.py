@@ -15,16 +15,17 @@ from fastapi import Depends, Header, Response
 
 from registry.core.facts import GivenGrant, Principal
 from registry.core.refusals import Changed
+from registry.core.tag_rules import GivenRule
 
 _TAGS: Final = re.compile(r'(?:W/)?"[^"]*"')
 _ANY: Final = "*"
 
-Versioned = Principal | GivenGrant
+Versioned = Principal | GivenGrant | GivenRule
 
 
 def etag(present: Versioned) -> str:
     """Whatever comes later under the same name, or on the same pattern, has another one."""
-    uuid = present.uuid if isinstance(present, Principal) else present.grant.uuid
+    uuid = present.grant.uuid if isinstance(present, GivenGrant) else present.uuid
     return f'"{uuid[:8]}-{present.version}"'
 
 

@@ -1,4 +1,4 @@
-"""What is typed for robots, tokens and grants: how long something is good for, and rights in words."""
+"""What is typed for robots, tokens, grants and rules: times, how long something is good for, and rights in words."""
 
 from __future__ import annotations
 
@@ -18,6 +18,22 @@ LIFETIME: Final = "90d"
 _LONGEST: Final = timedelta(days=36500)
 
 
+class Span(click.ParamType[timedelta]):
+    """A duration, and not none."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:  # noqa: ANN401  click's own
+        """As settings are written."""
+        try:
+            span = DURATION.parse(value)
+        except ValueError as wrong:
+            self.fail(str(wrong), param, ctx)
+        if not timedelta() < span <= _LONGEST:
+            self.fail(f"not between 0 and {_LONGEST.days}d: {value!r}", param, ctx)
+        return span
+
+
 class Lifetime(click.ParamType[timedelta | None]):
     """A duration from now on; None for what never ends."""
 
@@ -25,15 +41,7 @@ class Lifetime(click.ParamType[timedelta | None]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta | None:  # noqa: ANN401  click's own
         """As settings are written."""
-        if value == NEVER:
-            return None
-        try:
-            lifetime = DURATION.parse(value)
-        except ValueError as wrong:
-            self.fail(str(wrong), param, ctx)
-        if not timedelta() < lifetime <= _LONGEST:
-            self.fail(f"not between 0 and {_LONGEST.days}d: {value!r}", param, ctx)
-        return lifetime
+        return None if value == NEVER else Span().convert(value, param, ctx)
 
 
 expires_option = click.option(

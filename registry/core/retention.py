@@ -113,8 +113,8 @@ def _judged(rule: TagRule, tags: Sequence[StandingTag], case: Case) -> Mapping[T
 
 def _reasons(rule: TagRule, looked: Sequence[StandingTag], case: Case) -> Iterable[tuple[str, Iterable[Tag]]]:
     keeps = rule.keeps
-    if keeps.tags:
-        yield f"it is like {keeps.tags}", [each.tag for each in looked if keeps.tags.match(each.tag)]
+    if keeps.like:
+        yield f"it is like {keeps.like}", [each.tag for each in looked if keeps.like.match(each.tag)]
     if keeps.last:
         latest = sorted(looked, key=lambda each: (each.pushed, each.tag), reverse=True)[: keeps.last]
         yield f"it is among the last {keeps.last} pushed", [each.tag for each in latest]

@@ -62,13 +62,14 @@ class Retainer:
 
     def run(self) -> Retained:
         """What is due by now; nothing where another process is at it. Raises: TenureLost."""
-        return self.run_now() if self.metadata.observe(self._is_due) else NOTHING
+        retained = self.run_now() if self.metadata.observe(self._is_due) else NOTHING
+        return retained or NOTHING
 
-    def run_now(self) -> Retained:
-        """The same, due or not."""
+    def run_now(self) -> Retained | None:
+        """The same, due or not; None where another process is at it. Raises: TenureLost."""
         fence = self.tenure.take()
         if fence is None:
-            return NOTHING
+            return None
         retained = NOTHING
         for name in self._repositories():
             retained += self._repository(fence, name)

@@ -13,6 +13,7 @@ from registry.core.ports import Metadata, Transaction
 from registry.core.refusals import Changed, TagRuleUnknown, Unfit
 from registry.core.tag_patterns import TagPatterns
 from registry.core.tag_rules import GivenRule, RuleKind, TagRule
+from registry.oci.names import RepositoryName, Tag
 
 _BATCH: Final = 500
 
@@ -29,7 +30,7 @@ class RuleService:
 
         `version` is that of the rule to be replaced, 0 for none. Raises: Changed, Unfit.
         """
-        _demand_use(wanted)
+        fit_rule(wanted)
 
         def keep(tx: Transaction) -> GivenRule:
             tx.tag_rules.hold_all()
@@ -51,6 +52,11 @@ class RuleService:
     def find(self, repositories: Pattern, tags: TagPatterns) -> GivenRule | None:
         """By what it is about."""
         return self.metadata.observe(lambda tx: tx.tag_rules.on(self.kind, repositories, tags))
+
+    def deciding(self, repository: RepositoryName, tag: Tag) -> TagRule | None:
+        """The first rule in force that looks at this tag."""
+        rules = self.metadata.observe(lambda tx: tx.tag_rules.enabled(self.kind))
+        return next((rule for rule in rules if rule.is_about(repository) and rule.looks_at(tag)), None)
 
     def page(self, last: str, limit: int) -> Sequence[GivenRule]:
         """After the one of UUID `last`."""
@@ -96,9 +102,10 @@ def fit_tags(text: str) -> TagPatterns:
         raise Unfit(tags=text[:300], reason=str(error)) from None
 
 
-def _demand_use(wanted: TagRule) -> None:
-    """Raises: Unfit."""
+def fit_rule(wanted: TagRule) -> TagRule:
+    """One that says something. Raises: Unfit."""
     if not wanted.tags:
         raise Unfit(tags="", reason="a pattern of tags is needed, such as *")
     if wanted.kind is RuleKind.RETENTION and not (wanted.keeps.speaks_of_tags or wanted.keeps.untagged_after):
         raise Unfit(rule=str(wanted), reason="such a rule keeps some of its tags, or ends manifests without any")
+    return wanted

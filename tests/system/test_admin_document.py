@@ -95,6 +95,10 @@ def scene(server: RunningServer, admin: httpx.Client) -> Scene:
     ]
     image, deleted = _pushed(server), admin.delete("/repositories/team/app")
     _pushed(server)
+    rules = [
+        admin.put(f"/{kind}-rules", params={"repositories": "ruled/**"}, json=document).json()["uuid"]
+        for kind, document in (("immutable", {}), ("retention", {"keeps": {"last": 1}}))
+    ]
     made = {name: admin.post(f"/users/{name}/tokens", json={}).json() for name in ("admin", "plain", "victim")}
     return Scene(
         {"administrator": made["admin"]["secret"], "user": made["plain"]["secret"]},
@@ -103,7 +107,7 @@ def scene(server: RunningServer, admin: httpx.Client) -> Scene:
             "member": ("victim",),
             "subject": ("victim", "anyone", "@devs"),
             "project": ("team",),
-            "uuid": (*grants, made["victim"]["uuid"], deleted.json()["uuid"]),
+            "uuid": (*grants, *rules, made["victim"]["uuid"], deleted.json()["uuid"]),
             "repository": ("team/app",),
             "tag": ("v1",),
             "digest": (image.digest,),

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.admin.site import ADMIN, PASSWORD, Person, Site, new_name, new_project
 
 MANY = 6
-KINDS = ("user", "group", "robot", "grant")
+KINDS = ("user", "group", "robot", "grant", "immutable", "retention")
 
 
 def place(registry: Site, kind: str) -> tuple[str, list[dict[str, object]]]:
@@ -19,12 +19,22 @@ def place(registry: Site, kind: str) -> tuple[str, list[dict[str, object]]]:
     if kind == "grant":
         actions: list[dict[str, object]] = [{"actions": [each]} for each in ("pull", "push", "delete")]
         return f"/grants/{registry.user().name}/allow?pattern={new_project()}/**", actions
+    if kind in {"immutable", "retention"}:
+        said: list[dict[str, object]] = [{"exceptions": each} for each in ("first", "second", "third")]
+        kept: dict[str, object] = {"keeps": {"last": 1}} if kind == "retention" else {}
+        return f"/{kind}-rules?repositories={new_project()}/**", [each | kept for each in said]
     paths = {"user": "/users/{}", "group": "/groups/{}", "robot": "/projects/{}/robots/ci"}
     return paths[kind].format(new_name()), described
 
 
 def read(admin: Person, path: str, put: httpx.Response) -> httpx.Response:
-    return admin.get(f"/grants/{put.json()['uuid']}" if path.startswith("/grants/") else path)
+    return admin.get(found_at(path, put))
+
+
+def found_at(path: str, put: httpx.Response) -> str:
+    """Where what was put there is read, and taken away."""
+    listed = next((each for each in ("/grants", "/immutable-rules", "/retention-rules") if path.startswith(each)), None)
+    return f"{listed}/{put.json()['uuid']}" if listed else path
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -63,7 +73,7 @@ def test_what_was_changed_meanwhile_is_not_removed(registry: Site, admin: Person
     path, (first, second, _) = place(registry, kind)
     seen = admin.put(path, first)
     changed = admin.put(path, second)
-    where = f"/grants/{seen.json()['uuid']}" if kind == "grant" else path
+    where = found_at(path, seen)
     assert admin.delete(where, if_match=seen.headers["etag"]).status_code == 412
     assert admin.get(where).status_code == 200
     assert admin.delete(where, if_match=changed.headers["etag"]).status_code == 204
@@ -108,7 +118,10 @@ def test_many_who_put_what_they_want_at_once_all_succeed(anywhere: Site, kind: s
 def at_once(registry: Site, path: str, kind: str, **condition: str) -> list[int]:
     """Many put something else each, at the same time; the statuses, in order."""
     actions = [["push"], ["delete"], ["create"], ["move"], ["admin"], ["pull", "push"]]
-    documents = [{"actions": each} if kind == "grant" else {"description": str(each)} for each in actions]
+    said = {"grant": "actions", "immutable": "exceptions", "retention": "exceptions"}.get(kind, "description")
+    documents: list[dict[str, object]] = [{said: each if kind == "grant" else each[0]} for each in actions]
+    if kind == "retention":
+        documents = [each | {"keeps": {"last": 1}} for each in documents]
     with ThreadPoolExecutor(MANY) as pool:
         return sorted(
             answer.status_code

@@ -35,9 +35,9 @@ def test_it_is_told_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(86400, "1d"), (90000, "25h"), (90, "90s"), (5400, "90m"), (172800, "2d")]
+    ("seconds", "text"), [(86400, "1d"), (90000, "25h"), (90, "90s"), (5400, "90m"), (172800, "2d"), (0.25, "0.25s")]
 )
-def test_a_time_is_told_in_its_largest_whole_unit(seconds: int, text: str) -> None:
+def test_a_time_is_told_in_its_largest_whole_unit(seconds: float, text: str) -> None:
     assert told(timedelta(seconds=seconds)) == text
 
 
@@ -57,5 +57,5 @@ def test_a_time_has_its_bounds(span: timedelta) -> None:
 
 def test_a_rule_that_keeps_no_tag_speaks_of_none() -> None:
     assert not Keeps(untagged_after=DAY, keeps_manifests=True).speaks_of_tags
-    for kept in (Keeps(last=1), Keeps(pushed_within=DAY), Keeps(tags=TagPatterns("x")), Keeps(minors=2)):
+    for kept in (Keeps(last=1), Keeps(pushed_within=DAY), Keeps(like=TagPatterns("x")), Keeps(minors=2)):
         assert kept.speaks_of_tags

@@ -36,11 +36,11 @@ def standing(
     )
 
 
-def keeping(looked_at: str = "*", exceptions: str = "", **keeps: object) -> TagRule:
+def keeping(tags: str = "*", exceptions: str = "", **keeps: object) -> TagRule:
     return TagRule(
         RuleKind.RETENTION,
         TEAM,
-        TagPatterns.parse(looked_at),
+        TagPatterns.parse(tags),
         TagPatterns.parse(exceptions),
         Keeps(**keeps),  # type: ignore[arg-type]  # its own fields
     )
@@ -101,7 +101,7 @@ def test_before_pulls_were_counted_for_so_long_nothing_goes_for_want_of_one() ->
 
 
 def test_those_like_a_pattern_stay() -> None:
-    kept = keeping(last=1, tags=TagPatterns("latest"))
+    kept = keeping(last=1, like=TagPatterns("latest"))
     told = stay([*BUILDS, standing("latest", 90)], kept)
     assert told == {"build-9": "it is among the last 1 pushed", "latest": "it is like latest"}
 
