@@ -5,8 +5,8 @@
     never pushed to, and empty  its row goes, when it is a day old
 
 Each arrow may take many transactions and several rounds: a piece of bounded size at a time, the repository held
-meanwhile. What manifests held and links are reviewed, and go by the same rules as anywhere (`core/collect`), so usage
-is given back piece by piece, and a process that is killed leaves the rest to another.
+meanwhile. What the manifests held is reviewed, and goes by the same rules as anywhere (`core/collect`), so usage is
+given back piece by piece, and a process that is killed leaves the rest to another.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class RepositoryCollector:
                 return None
             if manifests := tx.dissolution.remove_manifests(repository, _MANIFESTS):
                 return Dissolved(manifests)
-            if tx.dissolution.forget_history(repository, _BATCH) or tx.dissolution.review_links(repository, _BATCH):
+            if tx.dissolution.forget_history(repository, _BATCH):
                 return Dissolved()
             return Dissolved(repositories=1) if tx.dissolution.remove(repository) else None
 

@@ -68,10 +68,6 @@ class Dissolution(Protocol):
         """Some of what its tags were; how much."""
         ...
 
-    def review_links(self, repository: int, limit: int) -> int:
-        """Have the collector look at some of its links that it would not look at otherwise; how many."""
-        ...
-
     def remove(self, repository: int) -> bool:
         """Forget an empty repository; whether it was empty."""
         ...

@@ -12,7 +12,6 @@ from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
-from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.collect_facts import HeldManifest, Review
 from registry.core.facts import ContentKind
@@ -62,23 +61,6 @@ _FORGET_HISTORY: Final = (
         )
     )
     .returning(tag_history.c.id)
-)
-_reviewed: Final = sa.exists().where(
-    review.c.repository_id == link.c.repository_id,
-    review.c.kind == ContentKind.BLOB.value,
-    review.c.digest == link.c.digest,
-)
-_REVIEW_LINKS: Final = (
-    insert(review)
-    .from_select(
-        ["repository_id", "kind", "digest", "due_at"],
-        sa.select(link.c.repository_id, sa.literal(ContentKind.BLOB.value), link.c.digest, link.c.lease_until)
-        .where(link.c.repository_id == p("repository"), ~_reviewed)
-        .order_by(link.c.digest)
-        .limit(p("limit")),
-    )
-    .on_conflict_do_nothing(index_elements=["repository_id", "kind", "digest"])
-    .returning(review.c.digest)
 )
 _holding: Final = [
     sa.exists().where(table.c.repository_id == repository.c.id)
@@ -140,10 +122,6 @@ class Dissolution:
     def forget_history(self, repository: int, limit: int) -> int:
         """In no order."""
         return len(self._moment.run(_FORGET_HISTORY, repository=repository, limit=limit))
-
-    def review_links(self, repository: int, limit: int) -> int:
-        """Each when its lease ends."""
-        return len(self._moment.run(_REVIEW_LINKS, repository=repository, limit=limit))
 
     def remove(self, repository: int) -> bool:
         """Whether nothing was left of it."""

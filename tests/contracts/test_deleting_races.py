@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
 import pytest
 
 from registry.core.collect import Collected
-from registry.core.facts import Repository
+from registry.core.facts import DeletedRepository, Repository
 from registry.core.ports import Transaction
 from registry.core.refusals import NotRestorable
 from registry.core.repositories import RepositoryService
+from registry.metadata.deletions import Deletions
 from registry.metadata.postgres import PostgresMetadata
 from registry.oci.digest import Digest
 from registry.oci.errors import ManifestPartsUnknown, NameUnknown, UploadTakenOver, UploadUnknown
@@ -45,8 +47,14 @@ def delete(registry: Registry) -> str:
     return RepositoryService(registry.metadata, DAY).delete(APP, registry.admin).uuid
 
 
-def beside(url: str, first: Registry, held: Callable[[Transaction], object], work: Callable[[], T]) -> Future[T]:
-    """`work` begins while a transaction that did `held` is open, and waits for that; what came of it."""
+def beside(
+    url: str,
+    first: Registry,
+    held: Callable[[Transaction], object],
+    work: Callable[[], T],
+    then: Callable[[Transaction], object] = lambda _: None,
+) -> Future[T]:
+    """`work` begins while a transaction is open that did `held` and will do `then`, and waits; what came of it."""
     with ThreadPoolExecutor(1) as pool:
 
         def open_meanwhile(tx: Transaction) -> Future[T]:
@@ -54,6 +62,7 @@ def beside(url: str, first: Registry, held: Callable[[Transaction], object], wor
             waiting = pool.submit(work)
             eventually("it waits, or is done", lambda: waiting.done() or _waits(url), WITHIN)
             assert not waiting.done(), waiting.exception() or waiting.result()
+            then(tx)
             return waiting
 
         return first.metadata.transact(open_meanwhile)
@@ -116,6 +125,45 @@ def test_a_session_that_begins_while_the_repository_is_being_deleted_ends_with_i
     with pytest.raises(UploadUnknown):
         pushing.uploads.offset(APP, "late", pushing.admin)
     assert ask(url, "SELECT count(*) FROM upload") == [(0,)]
+
+
+def test_a_session_that_is_being_taken_over_ends_too(pair: tuple[Registry, Registry], url: str) -> None:
+    pushing, deleting = pair
+    session = pushing.uploads.begin(APP, pushing.admin)
+
+    def take_over(tx: Transaction) -> None:
+        found = tx.uploads.find(APP, session)
+        assert found is not None
+        tx.uploads.take_over(found, tx.now + DAY)
+
+    beside(url, pushing, take_over, partial(delete, deleting)).result()
+    assert ask(url, "SELECT count(*) FROM upload") == [(0,)]
+
+
+def test_a_commit_and_a_deletion_wait_for_one_another_in_one_order(
+    pair: tuple[Registry, Registry], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushing, deleting = pair
+    session = pushing.uploads.begin(APP, pushing.admin)
+    tries, really = [], Deletions.delete
+
+    def counted(deletions: Deletions, repository: Repository) -> DeletedRepository | None:
+        tries.append(repository)
+        return really(deletions, repository)
+
+    monkeypatch.setattr(Deletions, "delete", counted)
+
+    def finish(tx: Transaction) -> None:
+        found = tx.uploads.find(APP, session)
+        assert found is not None
+        assert tx.uploads.finish(found, Digest.of(LAYER), tx.now + DAY)
+
+    def link(tx: Transaction) -> None:
+        tx.blobs.put_content(Digest.of(LAYER), LAYER)
+        tx.links.put(hold(tx), Digest.of(LAYER), DAY)
+
+    beside(url, pushing, finish, partial(delete, deleting), link).result()
+    assert len(tries) == 1
 
 
 def test_a_commit_that_came_first_is_deleted_and_one_that_came_second_is_refused(
@@ -188,8 +236,7 @@ def test_a_repository_that_is_being_restored_is_not_taken_apart(pair: tuple[Regi
     assert restoring.serves(Digest.of(LAYER))
 
 
-def test_nothing_comes_back_in_part(pair: tuple[Registry, Registry], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("registry.core.collect_repositories._MANIFESTS", 1)
+def test_nothing_comes_back_in_part(pair: tuple[Registry, Registry], url: str) -> None:
     restoring, collecting = pair
     for content in (LAYER, LARGE):
         restoring.push_image(content, tag=None)
@@ -200,9 +247,30 @@ def test_nothing_comes_back_in_part(pair: tuple[Registry, Registry], monkeypatch
         assert tx.dissolution.take(repository, tx.now)
         return tx.dissolution.remove_manifests(repository, 1)
 
-    assert collecting.metadata.transact(take_a_piece) == 1
+    restored = beside(
+        url,
+        collecting,
+        take_a_piece,
+        lambda: RepositoryService(restoring.metadata, DAY).restore(uuid, restoring.admin),
+    )
     with pytest.raises(NotRestorable):
-        RepositoryService(restoring.metadata, DAY).restore(uuid, restoring.admin)
+        restored.result()
+
+
+def test_the_collector_passes_over_a_repository_that_somebody_is_about_to_push_to(
+    pair: tuple[Registry, Registry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry.core.collect_repositories.UNUSED_FOR", timedelta(0))
+    pushing, collecting = pair
+    pushing.uploads.cancel(APP, pushing.uploads.begin(APP, pushing.admin), pushing.admin)
+
+    def begin(tx: Transaction) -> Collected:
+        tx.uploads.add("begun", hold(tx), pushing.admin, "sha256", tx.now + DAY)
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(collecting.collect).result(timeout=WITHIN)
+
+    assert pushing.metadata.transact(begin).repositories == 0
+    assert pushing.uploads.offset(APP, "begun", pushing.admin) == 0
 
 
 def test_two_collectors_take_one_repository_apart(pair: tuple[Registry, Registry]) -> None:
