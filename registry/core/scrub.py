@@ -175,7 +175,7 @@ class _Pass:
                 self._content(row)
             walk = walk.at(page[-1].id)
             self._ledger.walks(walk)
-            if self._spends(sum(len(row.content) for row in page)):
+            if self._time.rest(self._spent(sum(len(row.content) for row in page))):
                 raise Stopped
         self._ledger.walks(walk.over(self._metadata.observe(lambda tx: tx.now)))
 
@@ -261,22 +261,22 @@ class _Pass:
 
         def tell(size: int, known: Hash) -> None:
             nonlocal at
-            is_over = self._spends(size - at)
-            at = size
-            if is_over or self._ledger.is_due:
+            rest, at = self._spent(size - at), size
+            if self._ledger.is_due:
                 self._ledger.reads(Progress(key, size, known.save(), is_again))
-            if is_over:
+            if self._time.rest(rest):
+                self._ledger.reads(Progress(key, size, known.save(), is_again))
                 raise Stopped
 
         return tell
 
     # Both
 
-    def _spends(self, count: int) -> bool:
-        """So many bytes were read; whether there is to be an end."""
+    def _spent(self, count: int) -> float:
+        """So many bytes were read; for how long to rest."""
         self._scrubbed.report.looked.bytes += count
         self._watcher.advances(count)
-        return self._time.rest(self._pace.spend(count, self._time.now()))
+        return self._pace.spend(count, self._time.now())
 
     def _settle(self, finding: Finding, row: Row) -> None:
         outcome, report = self._nurse.treat(finding, row), self._scrubbed.report

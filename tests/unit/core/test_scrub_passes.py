@@ -194,7 +194,7 @@ def test_a_large_object_is_gone_on_with_after_a_kill_where_it_was_seconds_before
     kill_after(4, scrubbing, monkeypatch)
     assert scrubbing.run().is_clean
     key = here.key(digest)
-    assert scrubbing.medium.opened == [(key, 0), (key, 2 * MIB)]
+    assert scrubbing.medium.opened == [(key, 0), (key, 3 * MIB)]
 
 
 def test_what_is_wrong_before_the_stop_is_wrong_after_it(scrubbing: Scrubbing, here: Site) -> None:

@@ -73,12 +73,33 @@ def in_memory(path: Path) -> int:
     return sum(each & 1 for each in there)
 
 
+def demand_forgetting(folder: Path) -> None:
+    """Skip where files lie in memory and nowhere else."""
+    probe = folder / "probe"
+    with probe.open("wb") as file:
+        file.write(DATA)
+        file.flush()
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    if in_memory(probe):
+        pytest.skip("this file system keeps everything in memory")
+
+
+def test_what_is_to_be_forgotten_is_read_from_the_medium_next_time(store: FilesystemStore, tmp_path: Path) -> None:
+    demand_forgetting(tmp_path)
+    key = put(store)
+    path = tmp_path / object_path(key)
+    path.read_bytes()
+    assert in_memory(path) > 0
+    ColdReads(store).forget(key)
+    assert in_memory(path) == 0
+
+
 def test_what_was_read_once_does_not_stay_in_memory(store: FilesystemStore, tmp_path: Path) -> None:
+    demand_forgetting(tmp_path)
     key = put(store)
     cold, path = ColdReads(store), tmp_path / object_path(key)
     cold.forget(key)
-    if in_memory(path):
-        pytest.skip("this file system keeps everything in memory")
     assert drained(cold, key, PIECE) == DATA[PIECE:]
     assert drained(cold, key) == DATA
     assert in_memory(path) == 0
