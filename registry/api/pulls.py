@@ -16,12 +16,13 @@ from registry.core.tag_facts import Pull
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName
 
-Pulled = tuple[RepositoryName, Digest]
+# Texts, whose hashes are kept: this is done for every manifest that leaves.
+Pulled = tuple[str, str, str]
 Times = tuple[int, float]
 
 
 class Pulls(Gathering[Pulled, Times]):
-    """How often, and when last, in seconds since 1970."""
+    """By repository, algorithm and hex: how often, and when last, in seconds since 1970."""
 
     def __init__(self, service: PullService, pause: float = PAUSE) -> None:
         super().__init__("pulls", pause)
@@ -29,7 +30,7 @@ class Pulls(Gathering[Pulled, Times]):
 
     def note(self, repository: RepositoryName, digest: Digest) -> bool:
         """It is pulled now. Always true, so that an answer which is sent again may ask this whether it holds."""
-        self.add((repository, digest), (1, time.time()))
+        self.add((repository.text, digest.algorithm, digest.hex), (1, time.time()))
         return True
 
     def _join(self, former: Times, later: Times) -> Times:
@@ -37,6 +38,6 @@ class Pulls(Gathering[Pulled, Times]):
 
     def _keep(self, seen: Mapping[Pulled, Times]) -> None:
         self._service.note(
-            Pull(repository, digest, times, datetime.fromtimestamp(last, UTC))
-            for (repository, digest), (times, last) in seen.items()
+            Pull(RepositoryName(name), Digest(algorithm, hex_), times, datetime.fromtimestamp(last, UTC))
+            for (name, algorithm, hex_), (times, last) in seen.items()
         )

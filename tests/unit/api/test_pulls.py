@@ -84,8 +84,9 @@ def test_pulls_add_up_and_the_last_one_counts(front: Front) -> None:
         for _ in range(number + 1):
             worker.note(APP, Digest.of(IMAGE))
     earlier, later = datetime(2030, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
-    pulls[0].add((APP, Digest.of(IMAGE)), (1, later.timestamp()))
-    pulls[1].add((APP, Digest.of(IMAGE)), (1, earlier.timestamp()))
+    this = APP.text, "sha256", Digest.of(IMAGE).hex
+    pulls[0].add(this, (1, later.timestamp()))
+    pulls[1].add(this, (1, earlier.timestamp()))
     for worker in pulls:
         worker.close()
     ((count, at),) = front.house.rows("SELECT pulls, pulled_at FROM manifest WHERE digest = ?", Digest.of(IMAGE).packed)
