@@ -41,6 +41,8 @@ from registry.core.access import PULL_BY_ANYONE, Access
 from registry.core.accounts import residents_of
 from registry.core.auditing import AuditService
 from registry.core.blobs import BlobService
+from registry.core.collect_plan import Plan
+from registry.core.collector import CollectorService
 from registry.core.credentials import CredentialService
 from registry.core.granting import GrantService
 from registry.core.logins import LoginLimits, LoginThrottle
@@ -256,6 +258,8 @@ def _administration(
         immutable_rules=RuleService(metadata, RuleKind.IMMUTABLE),
         retention_rules=RuleService(metadata, RuleKind.RETENTION),
         retention=RetentionPlanner(metadata, protection),
+        collector=CollectorService(metadata, settings.delete_delay),
+        plan=Plan(metadata, settings.undo_window),
         in_thread=in_thread,
         witness=witness,
     )

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -22,14 +22,15 @@ from registry.core.collect import Collector
 from registry.core.ends import EndsWatch
 from registry.core.retention_run import Retainer
 from registry.core.sealing import Sealer
-from registry.core.sweep import Sweeper, Swept
+from registry.core.sweep import NOTHING, Sweeper
 from registry.core.tenure import TenureLost
 from registry.oci.errors import StorageFull
 
 _log = structlog.get_logger()
-_NOTHING = Swept(0, 0)
 
-_LONGEST_REST = 0.05  # seconds
+# In seconds. Whoever asks for a round waits no longer than a nap.
+_LONGEST_REST = 0.05
+_LONGEST_NAP = 2.0
 
 InThread = Callable[[Callable[[], object]], Awaitable[object]]
 
@@ -73,14 +74,38 @@ class Background:
         """Round after round, until cancelled."""
         with self.beside:
             while True:
-                await asyncio.sleep(self.pause.total_seconds())
+                for nap in self._naps():
+                    await asyncio.sleep(nap)
+                    if await in_thread(self.is_wanted):
+                        break
                 await in_thread(self.once)
 
     def work(self, stop: threading.Event) -> None:
         """The same for a process that does nothing else."""
         with self.beside:
-            while not stop.wait(self.pause.total_seconds()):
+            while not self._waits(stop):
                 self.once()
+
+    def is_wanted(self) -> bool:
+        """Whether somebody asks for a round before it is time; what fails is told by the round."""
+        with suppress(Exception):
+            return self.collector is not None and self.collector.is_wanted()
+        return False
+
+    def _waits(self, stop: threading.Event) -> bool:
+        """Until it is time for a round, or to stop; whether it is the latter."""
+        for nap in self._naps():
+            if stop.wait(nap):
+                return True
+            if self.is_wanted():
+                break
+        return stop.is_set()
+
+    def _naps(self) -> Iterator[float]:
+        """Seconds to sleep, one after the other, until the pause is over."""
+        ends = time.monotonic() + self.pause.total_seconds()
+        while (left := ends - time.monotonic()) > 0:
+            yield min(left, _LONGEST_NAP)
 
     def once(self) -> None:
         """A round; what fails is told, and tried again with the next."""
@@ -123,7 +148,7 @@ class Background:
             # It took longer than its lease: another process goes on with it.
             _log.warning("the sweep was too slow and is somebody else's now")
             return
-        if swept != _NOTHING:
+        if swept != NOTHING:
             _log.info("swept", sessions=swept.sessions, objects=swept.objects)
 
     def seal(self) -> None:

@@ -1,16 +1,29 @@
-"""The verbs of `entrepot gc`: what the collector will do and why, what it does now, and how it stands."""
+"""The verbs of `entrepot gc`: what the collector will do and why, what it does now, how it stands, and its pause."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import takewhile
+
 import click
 
-from registry.cli_people.answer import Answer
+from registry.background import EvenRest
+from registry.cli_bars import watching
+from registry.cli_import import size_of
+from registry.cli_people.answer import Answer, Listing, Told
 from registry.cli_people.operator import Operator, operates
-from registry.core.collect import LAST_COLLECTED, Collector
+from registry.core.collect import Collector
+from registry.core.collect_facts import CollectorRun, Waiting
 from registry.core.collect_plan import Candidate, Fate, Plan
-from registry.core.ports import Transaction
-from registry.core.sweep import COLLECTOR_PAUSED
+from registry.core.collector import CollectorStatus, document_of
+from registry.core.fsck_report import printable
+from registry.core.outlook import Ending, endings
 from registry.kinds import DURATION
+
+_RUNS_TOLD = 10
+Entry = tuple[dict[str, object], str]
 
 
 @click.group()
@@ -23,55 +36,151 @@ def gc() -> None:
 
 @gc.command()
 @operates
-def plan(operator: Operator) -> Answer:
+def plan(operator: Operator) -> Told:
     """Tell what becomes of whatever waits for a decision, and why.
 
+    After the candidates come upload sessions and the bytes of what nobody names, with the time when each goes.
     Nothing is changed.
     """
-    candidates = list(Plan(operator.metadata, operator.settings.undo_window).candidates())
-    sums: dict[str, object] = {fate.value: sum(each.fate is fate for each in candidates) for fate in Fate}
-    told = ", ".join(f"{count} {fate}" for fate, count in sums.items())
-    return Answer(sums | {"candidates": list(map(_document, candidates))}, [*map(_line, candidates), told])
+    sums = _Sums()
+    return Listing("candidates", _planned(operator, sums), sums.told)
 
 
 @gc.command()
+@click.option("--dry-run", is_flag=True, help="only tell what would become of what is due, and why")
 @operates
-def run(operator: Operator) -> Answer:
+def run(operator: Operator, *, dry_run: bool) -> Told:
     """Do now what is due, as a server does by itself."""
-    collected = Collector(operator.metadata, operator.settings.undo_window).run()
-    document = {name: getattr(collected, name) for name in ("manifests", "links", "blobs", "kept")}
+    if dry_run:
+        return _rehearsed(operator)
+    with watching() as watcher:
+        collected = Collector(operator.metadata, operator.settings.undo_window, EvenRest()).run(watcher)
+    paused = operator.collector.status().paused
+    document = {name: getattr(collected, name) for name in collected.__slots__} | {"paused": paused}
     later = DURATION.show(operator.settings.delete_delay)
-    return Answer(document, [f"{collected}; bytes leave the store {later} later, when background work comes by"])
+    refused = [f"{collected.refused} candidates the database would not let go"] if collected.refused else []
+    went = f"{collected}; bytes leave the store {later} later, when background work comes by"
+    return Answer(document, [f"paused: {printable(paused)}"] if paused else [went, *refused])
 
 
 @gc.command()
 @operates
-def status(operator: Operator) -> Answer:
-    """Tell whether the collector runs, what waits for it, and what it did last."""
+def status(operator: Operator) -> Told:
+    """Tell whether the collector runs, what waits for it, what it did lately, and when it is up next."""
+    told, runs = operator.collector.status(), operator.collector.runs(None, _RUNS_TOLD)
+    interval = operator.settings.sweep_interval
+    document = told.document() | {"every": interval.total_seconds(), "runs": list(map(document_of, runs))}
+    return Answer(document, [*_status_lines(told, operator.now, DURATION.show(interval)), *map(_run_line, runs)])
 
-    def look(tx: Transaction) -> tuple[str | None, str | None, tuple[int, int]]:
-        return tx.settings.find(COLLECTOR_PAUSED), tx.settings.find(LAST_COLLECTED), tx.reviews.counts()
 
-    paused, last, (waiting, due) = operator.metadata.observe(look)
-    lines = [
-        f"paused: {paused}" if paused else "not paused",
-        f"{waiting} candidates wait, {due} of them are due",
-        f"last: {last}" if last else "nothing has gone yet",
-    ]
-    return Answer({"paused": paused, "waiting": waiting, "due": due, "last": last}, lines)
+@gc.command()
+@click.option("--reason", default="", metavar="TEXT", help="what for, for whoever looks at it")
+@operates
+def pause(operator: Operator, reason: str) -> Told:
+    """Let nothing go until it is resumed: neither rows nor bytes."""
+    paused = operator.collector.pause(reason, operator.caller)
+    return Answer({"paused": paused}, [f"paused: {printable(paused)}"])
+
+
+@gc.command()
+@operates
+def resume(operator: Operator) -> Told:
+    """Let the collector go on, whatever it was paused for.
+
+    After a restore that is better left to `entrepot fsck`, which does it when nothing is missing.
+    """
+    paused = operator.collector.resume(operator.caller)
+    return Answer(
+        {"was": paused}, [f"it goes on; it was paused {printable(paused)}" if paused else "it was not paused"]
+    )
+
+
+class _Sums:
+    """How many candidates have each fate, and what goes with them."""
+
+    def __init__(self) -> None:
+        self.fates = Counter[Fate]()
+        self.frees = 0
+
+    def add(self, candidate: Candidate) -> None:
+        self.fates[candidate.fate] += 1
+        self.frees += candidate.frees if candidate.fate is Fate.GOES else 0
+
+    def told(self) -> tuple[Mapping[str, object], str]:
+        counts = {fate.value: self.fates[fate] for fate in Fate}
+        line = ", ".join(f"{count} {fate}" for fate, count in counts.items())
+        return counts | {"frees": self.frees}, f"{line}; {size_of(self.frees)} would be free"
+
+
+def _planned(operator: Operator, sums: _Sums) -> Iterator[Entry]:
+    plan = Plan(operator.metadata, operator.settings.undo_window)
+    yield from _told(plan.candidates(), sums)
+    for ending in endings(operator.metadata, operator.settings.delete_delay):
+        yield _ending_document(ending), _ending_line(ending)
+
+
+def _rehearsed(operator: Operator) -> Listing:
+    sums, plan = _Sums(), Plan(operator.metadata, operator.settings.undo_window)
+    due = takewhile(lambda each: each.review.due <= operator.now, plan.candidates())
+    return Listing("candidates", _told(due, sums), sums.told)
+
+
+def _told(candidates: Iterator[Candidate], sums: _Sums) -> Iterator[Entry]:
+    for candidate in candidates:
+        sums.add(candidate)
+        yield candidate.document(), _line(candidate)
 
 
 def _line(candidate: Candidate) -> str:
     review = candidate.review
-    return f"{candidate.fate}: {review.kind} {review.digest} of {candidate.repository}: {candidate.reason}"
+    where = printable(candidate.repository)
+    return f"{candidate.fate}: {review.kind} {review.digest} of {where}: {candidate.reason}"
 
 
-def _document(candidate: Candidate) -> dict[str, str]:
+def _ending_line(ending: Ending) -> str:
+    where = f" of {printable(ending.repository)}" if ending.repository else ""
+    return f"{Fate.LATER}: {ending.what} {printable(ending.name)}{where}: {ending.reason} {ending.when:%Y-%m-%d %H:%M}"
+
+
+def _ending_document(ending: Ending) -> dict[str, object]:
     return {
-        "fate": candidate.fate,
-        "kind": candidate.review.kind,
-        "digest": str(candidate.review.digest),
-        "repository": candidate.repository,
-        "reason": candidate.reason,
-        "when": candidate.when.isoformat(),
+        "fate": Fate.LATER,
+        "kind": ending.what,
+        "digest": None,
+        "name": ending.name,
+        "repository": ending.repository,
+        "reason": ending.reason,
+        "when": ending.when.isoformat(),
+        "frees": ending.bytes,
     }
+
+
+def _status_lines(status: CollectorStatus, now: datetime, interval: str) -> list[str]:
+    return [
+        f"paused: {printable(status.paused)}" if status.paused else "not paused",
+        f"{status.candidates.count} candidates wait, {status.due} of them are due",
+        _waiting_line("objects that nobody names", status.objects, "the first goes"),
+        _waiting_line("open upload sessions", status.sessions, "the first expires"),
+        _next_line(status, now, interval),
+        *([] if status.last else ["nothing has gone yet"]),
+    ]
+
+
+def _waiting_line(what: str, waiting: Waiting, first: str) -> str:
+    when = f", {first} {waiting.first:%Y-%m-%d %H:%M}" if waiting.first else ""
+    return f"{waiting.count} {what}, {size_of(waiting.bytes)}{when}"
+
+
+def _next_line(status: CollectorStatus, now: datetime, interval: str) -> str:
+    if status.is_wanted:
+        return "a round was asked for"
+    if status.following is None:
+        return "next: nothing waits"
+    if status.following <= now:
+        return f"next: with the next round, of which there is one every {interval}"
+    return f"next: {status.following:%Y-%m-%d %H:%M}, or up to {interval} later"
+
+
+def _run_line(run: CollectorRun) -> str:
+    counts = ", ".join(f"{count} {name}" for name, count in run.counts.items() if count) or "nothing"
+    return f"{run.kind}: {run.ended:%Y-%m-%d %H:%M:%S}, in {(run.ended - run.began).total_seconds():.1f} s: {counts}"

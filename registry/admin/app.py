@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from registry.admin import (
     audit,
+    collector,
     deleted_repositories,
     explain,
     grants,
@@ -48,6 +49,7 @@ ROUTERS: Final = (
     retention.router,
     me.router,
     audit.router,
+    collector.router,
     scrub.router,
 )
 

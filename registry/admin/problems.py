@@ -37,6 +37,7 @@ TYPES: Final[Mapping[type[RegistryError], str]] = {
     errors.Unauthorized: "unauthorized",
     errors.Unavailable: "unavailable",
     refusals.Changed: "changed",
+    refusals.CollectorPaused: "collector-paused",
     refusals.CredentialUnknown: "credential-unknown",
     refusals.DeletedRepositoryUnknown: "deleted-repository-unknown",
     refusals.GrantUnknown: "grant-unknown",

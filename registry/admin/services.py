@@ -9,6 +9,8 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from registry.admin.callers import Callers
 from registry.core.auditing import AuditService
+from registry.core.collect_plan import Plan
+from registry.core.collector import CollectorService
 from registry.core.credentials import CredentialService
 from registry.core.granting import GrantService
 from registry.core.people import PeopleService
@@ -50,6 +52,8 @@ class Administration:
     immutable_rules: RuleService
     retention_rules: RuleService
     retention: RetentionPlanner
+    collector: CollectorService
+    plan: Plan
     in_thread: InThread
     witness: Witness
 

@@ -7,6 +7,7 @@ If-None-Match: *           only if it is not
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -29,6 +30,11 @@ def etag(present: Versioned) -> str:
     return f'"{uuid[:8]}-{present.version}"'
 
 
+def tag_of(text: str) -> str:
+    """Of something that has no version, but a text that tells one state of it from all others."""
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:16]}"'
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """What a change depends on; the texts are the headers'."""
@@ -40,12 +46,16 @@ class Condition:
         """The version that may be replaced: 0 for none, None for whatever there is. Raises: Changed."""
         if self.match is None and self.none_match is None:
             return None
-        if not self._holds(present):
+        if not self._holds(etag(present) if present else None):
             raise Changed
         return present.version if present else 0
 
-    def _holds(self, present: Versioned | None) -> bool:
-        tag = etag(present) if present else None
+    def demand(self, tag: str) -> None:
+        """For what is always there, with this tag by now. Raises: Changed."""
+        if not self._holds(tag):
+            raise Changed
+
+    def _holds(self, tag: str | None) -> bool:
         if self.match is not None and not _names(self.match, tag):
             return False
         # Here a weak tag will do (RFC 9110, section 8.8.3.2).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import click
@@ -22,6 +22,31 @@ class Answer:
     def tell(self, *, as_json: bool) -> None:
         """On standard output."""
         click.echo(json.dumps(self.document, indent=2) if as_json else "\n".join(self.lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Told entry by entry, however many there are: each as a document and as a line, and what they come to as both."""
+
+    name: str
+    entries: Iterable[tuple[object, str]]
+    sums: Callable[[], tuple[Mapping[str, object], str]]
+    status: int = 0
+
+    def tell(self, *, as_json: bool) -> None:
+        """On standard output, each when it is found."""
+        if as_json:
+            click.echo(f"{{{json.dumps(self.name)}: [", nl=False)
+            for number, (document, _) in enumerate(self.entries):
+                click.echo(f"{',' if number else ''}\n  {json.dumps(document)}", nl=False)
+            click.echo("\n], " + json.dumps(self.sums()[0])[1:])
+            return
+        for _, line in self.entries:
+            click.echo(line)
+        click.echo(self.sums()[1])
+
+
+Told = Answer | Listing
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -18,10 +18,11 @@ from urllib.parse import urlsplit
 import click
 
 from registry.cli_options import config_option, load, public_url, refuse, saying_why, settings_options
-from registry.cli_people.answer import Answer
+from registry.cli_people.answer import Told
 from registry.config import Settings
 from registry.core.accounts import ADMIN
 from registry.core.auditing import AuditService
+from registry.core.collector import CollectorService
 from registry.core.credentials import CredentialService
 from registry.core.facts import Caller, Principal, PrincipalKind
 from registry.core.fsck_report import printable
@@ -65,6 +66,11 @@ class Operator:
         return GrantService(self.metadata, anonymous_pull=self.settings.anonymous_pull)
 
     @property
+    def collector(self) -> CollectorService:
+        """The collector, as one tells it what to do."""
+        return CollectorService(self.metadata, self.settings.delete_delay)
+
+    @property
     def audit(self) -> AuditService:
         """What happened."""
         return AuditService(self.metadata)
@@ -93,7 +99,7 @@ def every(page: Callable[[str], Sequence[T]], key: Callable[[T], str]) -> Iterat
         last = key(found[-1])
 
 
-def operates(verb: Callable[Concatenate[Operator, P], Answer]) -> Callable[..., None]:
+def operates(verb: Callable[Concatenate[Operator, P], Told]) -> Callable[..., None]:
     """Make a command of it, which takes `--data`, `--config` and `--json` too."""
 
     @settings_options("data")
@@ -104,7 +110,8 @@ def operates(verb: Callable[Concatenate[Operator, P], Answer]) -> Callable[..., 
         settings = load(file, {"data": data})
         with operating(settings) as operator:
             answer = verb(operator, *typed, **options)
-        answer.tell(as_json=as_json)
+            # While the registry is open: some answers are found as they are told.
+            answer.tell(as_json=as_json)
         raise SystemExit(answer.status)
 
     return command

@@ -21,22 +21,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from registry.core.collect_facts import HeldLink, Review
+from registry.core.collect_facts import HeldLink, Review, RunKind
 from registry.core.collect_repositories import RepositoryCollector
 from registry.core.facts import ContentKind
 from registry.core.ports import Contradicted, Metadata, Transaction
 from registry.core.rest import no_rest
 from registry.core.sweep import COLLECTOR_PAUSED
+from registry.core.watching import Unwatched, Watcher
 from registry.oci.digest import Digest
 
-LAST_COLLECTED: Final = "collector_last"
-"""The setting that says when something went last, and how much."""
+COLLECTOR_WANTED: Final = "collector_wanted"
+"""The setting that, while it is there, asks for a round soon; its text says since when."""
 _BATCH: Final = 200
+_UNWATCHED: Final = Unwatched()
 
 
 class Verdict(StrEnum):
@@ -94,20 +96,28 @@ class Collector:
     undo_window: timedelta
     rest: Callable[[], None] = no_rest
 
-    def run(self) -> Collected:
+    def run(self, watcher: Watcher = _UNWATCHED) -> Collected:
         """Every review that is due, but for those of what somebody holds; nothing while the collector is paused."""
         collected = Collected()
-        if self.metadata.observe(lambda tx: tx.settings.find(COLLECTOR_PAUSED)) is not None:
+        began, wanted, is_paused = self.metadata.observe(_looks)
+        if is_paused:
             return collected
         # First, so that what they leave is looked at in the same round.
         dissolved = RepositoryCollector(self.metadata, self.undo_window, self.rest).run()
         collected.manifests, collected.repositories = dissolved.manifests, dissolved.repositories
+        watcher.begins("collecting", self.metadata.observe(lambda tx: tx.reviews.counts()[1]))
         for lot in self._due():
             for verdict in self._decide(lot):
                 collected.count(verdict)
-        if collected.has_taken:
-            self.metadata.transact(lambda tx: tx.settings.put(LAST_COLLECTED, f"{tx.now.isoformat()} {collected}"))
+            watcher.advances(len(lot))
+        if wanted is not None or collected.has_taken or collected.refused:
+            self.metadata.transact(lambda tx: _tell(tx, began, wanted, collected))
         return collected
+
+    def is_wanted(self) -> bool:
+        """Whether somebody asks for a round now, and may have one."""
+        _, wanted, is_paused = self.metadata.observe(_looks)
+        return wanted is not None and not is_paused
 
     def _due(self) -> Iterator[Sequence[Review]]:
         """Each once, in lots; what becomes due meanwhile is for the next round."""
@@ -165,6 +175,18 @@ class Collector:
         tx.deleted_manifests.remove(review, held)
         _settled(tx, review)
         return Verdict.MANIFEST_GONE
+
+
+def _looks(tx: Transaction) -> tuple[datetime, str | None, bool]:
+    """When it is, since when a round is wanted, and whether none may be."""
+    return tx.now, tx.settings.find(COLLECTOR_WANTED), tx.settings.find(COLLECTOR_PAUSED) is not None
+
+
+def _tell(tx: Transaction, began: datetime, wanted: str | None, collected: Collected) -> None:
+    tx.collector_runs.add(RunKind.COLLECTED, began, asdict(collected))
+    # Who has asked again meanwhile is answered by the next round.
+    if wanted is not None and tx.settings.find(COLLECTOR_WANTED) == wanted:
+        tx.settings.remove(COLLECTOR_WANTED)
 
 
 def _settled(tx: Transaction, review: Review) -> Verdict:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from registry.core.facts import ContentKind
 from registry.oci.digest import Digest
@@ -60,3 +62,51 @@ class Prospect:
     lease: datetime | None = None
     is_shared: bool = False
     deleted: datetime | None = None
+
+
+class RunKind(StrEnum):
+    """What a run did: rows that go, with what they are charged for, or sessions and bytes."""
+
+    COLLECTED = "collected"
+    SWEPT = "swept"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorRun:
+    """One that did something, or was asked for: how many of what; `id` is the later the greater."""
+
+    id: int
+    kind: RunKind
+    began: datetime
+    ended: datetime
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many wait for their time, their bytes as far as those are known, and when the first is due."""
+
+    count: int
+    bytes: int
+    first: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """An upload session that ends at `expires`, unless somebody goes on with it; its bytes so far."""
+
+    id: int
+    uuid: str
+    repository: str
+    bytes: int
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DoomedObject:
+    """An object that nobody names, since then."""
+
+    id: int
+    key: str
+    bytes: int
+    since: datetime

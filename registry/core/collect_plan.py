@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from registry.core.collect_facts import Prospect, Review
 from registry.core.facts import ContentKind
 from registry.core.ports import Metadata
+from registry.core.refusals import Unfit
+from registry.oci.digest import Digest
+from registry.oci.errors import DigestInvalid
 
 _BATCH: Final = 500
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_MARK: Final = re.compile(r"([0-9]{1,17}) ([0-9]{1,18}) ([a-z]+) (\S+)", re.ASCII)
 
 
 class Fate(StrEnum):
@@ -36,6 +43,18 @@ class Candidate:
     reason: str
     when: datetime
     frees: int = 0
+
+    def document(self) -> dict[str, object]:
+        """For programs."""
+        return {
+            "fate": self.fate,
+            "kind": self.review.kind,
+            "digest": str(self.review.digest),
+            "repository": self.repository,
+            "reason": self.reason,
+            "when": self.when.isoformat(),
+            "frees": self.frees,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +124,21 @@ def _goes(prospect: Prospect, reason: str) -> Candidate:
 def _frees(prospect: Prospect) -> int:
     """Where another repository links the same bytes, none."""
     return 0 if prospect.is_shared else prospect.size or 0
+
+
+def mark_of(candidate: Candidate) -> str:
+    """Where the page after the one that ends so begins."""
+    review = candidate.review
+    return f"{(review.due - _EPOCH) // _MICROSECOND} {review.repository} {review.kind} {review.digest}"
+
+
+def after_mark(mark: str) -> Review | None:
+    """What such a mark says; None for the first page. Raises: Unfit."""
+    if not mark:
+        return None
+    found = _MARK.fullmatch(mark)
+    try:
+        due, repository, kind, digest = found.groups() if found else ("", "", "", "")
+        return Review(int(repository), ContentKind(kind), Digest.parse(digest), _EPOCH + int(due) * _MICROSECOND)
+    except (ValueError, DigestInvalid):
+        raise Unfit(after=mark[:100], reason="no page of the plan ends there") from None

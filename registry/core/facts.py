@@ -315,6 +315,9 @@ class Action(StrEnum):
     REMOVE_GRANT = "grant.remove"
     PUT_RULE = "rule.put"
     REMOVE_RULE = "rule.remove"
+    PAUSE_COLLECTOR = "collector.pause"
+    RESUME_COLLECTOR = "collector.resume"
+    RUN_COLLECTOR = "collector.run"
     # Whatever of that was refused; the target is the path.
     ADMINISTER = "administration"
     # More happened at once than is told of one by one.

@@ -11,7 +11,18 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Protocol
 
-from registry.core.collect_facts import HeldBlob, HeldLink, HeldManifest, Prospect, Review
+from registry.core.collect_facts import (
+    CollectorRun,
+    DoomedObject,
+    HeldBlob,
+    HeldLink,
+    HeldManifest,
+    OpenSession,
+    Prospect,
+    Review,
+    RunKind,
+    Waiting,
+)
 from registry.core.facts import DeletedManifest, Repository
 from registry.oci.digest import Digest
 
@@ -111,4 +122,40 @@ class DeletedManifests(Protocol):
 
     def purge(self, repository: Repository, digest: Digest) -> bool:
         """Nothing restores it any more; whether it was deleted."""
+        ...
+
+
+class CollectorRuns(Protocol):
+    """What was done lately."""
+
+    def add(self, kind: RunKind, began: datetime, counts: Mapping[str, int]) -> None:
+        """It ends now; of earlier ones the last are kept."""
+        ...
+
+    def page(self, before: int | None, limit: int) -> Sequence[CollectorRun]:
+        """The latest first, those before `before`."""
+        ...
+
+
+class Outlook(Protocol):
+    """What waits for its time, without being asked about."""
+
+    def reviews(self) -> Waiting:
+        """Candidates; their bytes are not added up."""
+        ...
+
+    def objects(self) -> Waiting:
+        """Objects that nobody names; `first` is since when."""
+        ...
+
+    def sessions(self) -> Waiting:
+        """Upload sessions that are open; `first` is when one expires."""
+        ...
+
+    def object_page(self, after: int, limit: int) -> Sequence[DoomedObject]:
+        """In the order of their ids, after one."""
+        ...
+
+    def session_page(self, after: int, limit: int) -> Sequence[OpenSession]:
+        """The same of sessions."""
         ...

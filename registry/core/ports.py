@@ -30,7 +30,7 @@ from registry.core.nouns import (
     Usage,
 )
 from registry.core.nouns_of_audit import Events, Seals
-from registry.core.nouns_of_collecting import Collection, DeletedManifests, Reviews
+from registry.core.nouns_of_collecting import Collection, CollectorRuns, DeletedManifests, Outlook, Reviews
 from registry.core.nouns_of_deletion import Deletions, Dissolution
 from registry.core.nouns_of_holdings import Holdings
 from registry.core.nouns_of_people import Credentials, Grants, People, Throttles
@@ -129,6 +129,10 @@ class Transaction(Protocol):
     def collection(self) -> Collection: ...
     @property
     def deleted_manifests(self) -> DeletedManifests: ...
+    @property
+    def collector_runs(self) -> CollectorRuns: ...
+    @property
+    def outlook(self) -> Outlook: ...
     @property
     def deletions(self) -> Deletions: ...
     @property

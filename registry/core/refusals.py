@@ -65,6 +65,12 @@ class NotRestorable(RegistryError):
     status, message = 409, "it cannot be restored"
 
 
+class CollectorPaused(RegistryError):
+    """Nothing is collected while the collector is paused; `detail` says why it is."""
+
+    status, message = 409, "the collector is paused"
+
+
 class Changed(RegistryError):
     """It is not as it was when the caller looked (RFC 9110, section 13.1.1)."""
 

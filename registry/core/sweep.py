@@ -9,16 +9,19 @@ then goes before the lease is given back, however late an earlier sweeper wakes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
+from registry.core.collect_facts import RunKind
 from registry.core.facts import ObjectKey
 from registry.core.ports import Metadata, ObjectStore, Transaction
 from registry.core.rest import batched, no_rest
 from registry.core.tenure import Tenure
+
+D = TypeVar("D")
 
 _BATCH: Final = 500
 # A folder of files is synced once for all that go from it at a time: the more go, the less each costs.
@@ -30,10 +33,14 @@ COLLECTOR_PAUSED: Final = "collector_paused"
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one sweep did."""
+    """What one sweep did; `bytes` are those of the objects that went, as far as they were known."""
 
     sessions: int
     objects: int
+    bytes: int = field(default=0, compare=False)
+
+
+NOTHING: Final = Swept(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +57,22 @@ class Sweeper:
         """Everything that is due by now, batch by batch; nothing where another process is at it. Raises: TenureLost."""
         fence = self.tenure.take()
         if fence is None:
-            return Swept(0, 0)
-        swept = Swept(self._until_done(self._expire, fence), self._until_done(self._delete, fence))
-        self._until_done(self._forget, fence)
+            return NOTHING
+        began = self.metadata.observe(lambda tx: tx.now)
+        sessions = sum(self._until_done(self._expire, fence))
+        objects, freed = _summed(self._until_done(self._delete, fence))
+        swept = Swept(sessions, objects, freed)
+        for _ in self._until_done(self._forget, fence):
+            pass
+        if swept != NOTHING:
+            self.tenure.transact(fence, lambda tx: tx.collector_runs.add(RunKind.SWEPT, began, asdict(swept)))
         self.tenure.release(fence)
         return swept
 
-    def _until_done(self, batch: Callable[[int], int], fence: int) -> int:
-        total = 0
+    def _until_done(self, batch: Callable[[int], D | None], fence: int) -> Iterator[D]:
         while done := batch(fence):
-            total += done
+            yield done
             self.rest()
-        return total
 
     def _expire(self, fence: int) -> int:
         def end(tx: Transaction) -> int:
@@ -72,7 +83,9 @@ class Sweeper:
 
         return self.tenure.transact(fence, end)
 
-    def _delete(self, fence: int) -> int:
+    def _delete(self, fence: int) -> tuple[int, int] | None:
+        """How many objects, and their bytes; None when none is left."""
+
         def due(tx: Transaction) -> list[tuple[int, ObjectKey]]:
             if tx.settings.find(COLLECTOR_PAUSED) is not None:
                 return []
@@ -80,13 +93,17 @@ class Sweeper:
 
         # Mostly there is nothing, and that can be seen without a transaction.
         doomed = self.tenure.transact(fence, due) if self.metadata.observe(due) else []
-        if doomed:
-            # Whoever else deletes them too, by now, deletes what nobody will ever name again.
-            self.store.delete([key for _, key in doomed])
-            for lot in batched([object_id for object_id, _ in doomed], _BATCH):
-                self.tenure.transact(fence, partial(_forget_objects, lot))
-                self.rest()
-        return len(doomed)
+        if not doomed:
+            return None
+        # Whoever else deletes them too, by now, deletes what nobody will ever name again.
+        self.store.delete([key for _, key in doomed])
+        return len(doomed), sum(self._forgotten([object_id for object_id, _ in doomed], fence))
+
+    def _forgotten(self, object_ids: Sequence[int], fence: int) -> Iterator[int]:
+        """The bytes of each lot."""
+        for lot in batched(object_ids, _BATCH):
+            yield self.tenure.transact(fence, partial(_forget_objects, lot))
+            self.rest()
 
     def _forget(self, fence: int) -> int:
         """Failed logins that count no more."""
@@ -95,5 +112,13 @@ class Sweeper:
         return self.tenure.transact(fence, lambda tx: tx.throttles.forget_past(_BATCH))
 
 
-def _forget_objects(object_ids: Sequence[int], tx: Transaction) -> None:
-    tx.objects.forget(object_ids)
+def _forget_objects(object_ids: Sequence[int], tx: Transaction) -> int:
+    return tx.objects.forget(object_ids)
+
+
+def _summed(done: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """How many objects, and their bytes."""
+    objects = freed = 0
+    for count, size in done:
+        objects, freed = objects + count, freed + size
+    return objects, freed

@@ -9,6 +9,7 @@ from registry.metadata.accounts import Accounts
 from registry.metadata.allowances import Allowances
 from registry.metadata.blobs import Blobs
 from registry.metadata.collecting import Collection
+from registry.metadata.collector_runs import CollectorRuns
 from registry.metadata.credentials import Credentials
 from registry.metadata.deleted_manifests import DeletedManifests
 from registry.metadata.deletions import Deletions
@@ -24,6 +25,7 @@ from registry.metadata.links import Links
 from registry.metadata.manifests import Manifests
 from registry.metadata.moment import Moment
 from registry.metadata.objects import Objects
+from registry.metadata.outlook import Outlook
 from registry.metadata.people import People
 from registry.metadata.projects import Projects
 from registry.metadata.pulls import Pulls
@@ -53,6 +55,7 @@ class SqlTransaction:
         self.allowances = Allowances(moment)
         self.blobs = Blobs(moment)
         self.collection = Collection(moment)
+        self.collector_runs = CollectorRuns(moment)
         self.credentials = Credentials(moment)
         self.deleted_manifests = DeletedManifests(moment)
         self.deletions = Deletions(moment)
@@ -66,6 +69,7 @@ class SqlTransaction:
         self.links = Links(moment)
         self.manifests = Manifests(moment)
         self.objects = Objects(moment)
+        self.outlook = Outlook(moment)
         self.people = People(moment)
         self.quotas = Quotas(moment)
         self.projects = Projects(moment)

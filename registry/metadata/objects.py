@@ -37,7 +37,9 @@ _DOOMED: Final = (
 )
 _these: Final = stored_object.c.id.in_(sa.select(lot(id=NUMBER).c.id))
 _DOOM_ALL: Final = sa.update(stored_object).where(_these).values(state="doomed", changed_at=p("changed_at"))
-_FORGET: Final = sa.delete(stored_object).where(_these, stored_object.c.state == "doomed")
+_FORGET: Final = (
+    sa.delete(stored_object).where(_these, stored_object.c.state == "doomed").returning(stored_object.c.size)
+)
 
 
 class Objects:
@@ -66,6 +68,6 @@ class Objects:
         """Objects doomed by then, the longest first."""
         return [(row[0], ObjectKey(row[1])) for row in self._moment.run(_DOOMED, before=to_micros(before), limit=limit)]
 
-    def forget(self, object_ids: Iterable[int]) -> None:
-        """The store has deleted them: the rows go last."""
-        self._moment.run(_FORGET, **filled((each,) for each in object_ids))
+    def forget(self, object_ids: Iterable[int]) -> int:
+        """The store has deleted them: the rows go last. Their bytes, as far as they were known."""
+        return sum(size for (size,) in self._moment.run(_FORGET, **filled((each,) for each in object_ids)))

@@ -5,7 +5,7 @@ project ─< repository ─< manifest ─< reference        content (manifest by
    │            │  │        └──< tag    tag_history
    │            │  ├──< link >── blob ── object (owns a storage key for life) or content
    │            │  └──< upload ── object
-   └─< project_content, reservation     review   event >── seal
+   └─< project_content, reservation     review   collector_run (see schema_collecting)   event >── seal
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from registry.metadata import columns, schema_rules  # noqa: F401  the tables of the latter belong to the same whole
+from registry.metadata import columns, schema_collecting, schema_rules  # noqa: F401  their tables belong to the same whole
 from registry.metadata.columns import DIGEST, ID, INSTANT, NAME, row_id, row_of
 from registry.metadata.schema_people import principal
 
