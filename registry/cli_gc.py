@@ -11,7 +11,6 @@ import click
 
 from registry.background import EvenRest
 from registry.cli_bars import watching
-from registry.cli_import import size_of
 from registry.cli_people.answer import Answer, Listing, Told
 from registry.cli_people.operator import Operator, operates
 from registry.core.collect import Collector
@@ -20,6 +19,7 @@ from registry.core.collect_plan import Candidate, Fate, Plan
 from registry.core.collector import CollectorStatus, document_of
 from registry.core.fsck_report import printable
 from registry.core.outlook import Ending, endings
+from registry.core.sizes import in_words
 from registry.kinds import DURATION
 
 _RUNS_TOLD = 10
@@ -109,7 +109,7 @@ class _Sums:
     def told(self) -> tuple[Mapping[str, object], str]:
         counts = {fate.value: self.fates[fate] for fate in Fate}
         line = ", ".join(f"{count} {fate}" for fate, count in counts.items())
-        return counts | {"frees": self.frees}, f"{line}; {size_of(self.frees)} would be free"
+        return counts | {"frees": self.frees}, f"{line}; {in_words(self.frees)} would be free"
 
 
 def _planned(operator: Operator, sums: _Sums) -> Iterator[Entry]:
@@ -168,7 +168,7 @@ def _status_lines(status: CollectorStatus, now: datetime, interval: str) -> list
 
 def _waiting_line(what: str, waiting: Waiting, first: str) -> str:
     when = f", {first} {waiting.first:%Y-%m-%d %H:%M}" if waiting.first else ""
-    return f"{waiting.count} {what}, {size_of(waiting.bytes)}{when}"
+    return f"{waiting.count} {what}, {in_words(waiting.bytes)}{when}"
 
 
 def _next_line(status: CollectorStatus, now: datetime, interval: str) -> str:
