@@ -87,7 +87,7 @@ class Person:
         """Whatever comes to its mind. Raises: GaveUp."""
         repository = self.chance.choice(REPOSITORIES)
         is_crowded = len(self.ledger.living(Kind.MANIFEST, repository)) > _CROWDED
-        deeds: dict[Callable[[str], None], int] = {
+        deeds: dict[Callable[[str], None], float] = {
             self._push: 2 if is_crowded else 8,
             self._retag: 3,
             self._pull: 8,
@@ -95,6 +95,8 @@ class Person:
             self._delete_tag: 3,
             self._delete_manifest: 8 if is_crowded else 3,
             self._delete_blob: 1,
+            self._delete_repository: 0.2,
+            self._restore: 2,
             self._abandon: 1,
         }
         self.chance.choices(tuple(deeds), tuple(deeds.values()))[0](repository)
@@ -128,6 +130,15 @@ class Person:
 
     def _delete_blob(self, repository: str) -> None:
         self.deleter.delete_blob(Name(Kind.BLOB, repository, layer(self.chance.randrange(16)).digest))
+
+    def _delete_repository(self, repository: str) -> None:
+        self.deleter.delete_repository(Name(Kind.REPOSITORY, repository, ""))
+
+    def _restore(self, repository: str) -> None:
+        """Mostly of what was deleted just now."""
+        name = self._any(Kind.MANIFEST, repository)
+        if name and self.deleter.delete_manifest(name):
+            self.deleter.restore(name, everything()[name.text])
 
     def _abandon(self, repository: str) -> None:
         self.uploader.abandon(repository, layer(self.chance.randrange(16)))

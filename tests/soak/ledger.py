@@ -7,7 +7,8 @@ asks, and again when it has its answer:
       from now on the new value is possible           done, and alone all the time: nothing else is possible
 
 Changes that overlapped leave every value possible that any of them may have left, until somebody changes the name
-alone. One whose answer never came goes on for good: nobody knows when it happens.
+alone. One whose answer never came goes on for good: nobody knows when it happens. To delete a repository is a change
+of everything in it.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from typing import Final, NamedTuple
 
 
 class Kind(StrEnum):
-    """What has a name in a repository: a manifest and a blob by digest."""
+    """What has a name: in a repository, a manifest and a blob by digest; and a repository, whose text is empty."""
 
     MANIFEST = "manifest"
     TAG = "tag"
     BLOB = "blob"
+    REPOSITORY = "repository"
 
 
 class Name(NamedTuple):
@@ -119,6 +121,12 @@ class Ledger:
             names = [Name(Kind.TAG, manifest.repository, text) for text in falling]
             return self._begin({manifest: ABSENT}, names)
 
+    def begin_deleting_all(self, repository: str) -> Change:
+        """Somebody is about to delete a whole repository."""
+        with self._lock:
+            living = [name for kind in (Kind.MANIFEST, Kind.TAG) for name in self._living(kind, repository)]
+            return self._begin(dict.fromkeys([_whole(repository), *living], ABSENT), ())
+
     def end(self, change: Change, answer: Answer) -> None:
         """The answer is here, or never will be."""
         if answer is Answer.UNKNOWN:
@@ -143,19 +151,22 @@ class Ledger:
     def living(self, kind: Kind, repository: str) -> list[Name]:
         """Everything that may be there."""
         with self._lock:
-            states = self._states[kind, repository].items()
-            return [Name(kind, repository, text) for text, state in states if state.possible != {ABSENT}]
+            return self._living(kind, repository)
 
     def referrers(self, subject: Name) -> list[Name]:
         """What was ever attached to it."""
         with self._lock:
             return [referrer for referrer, attached in self._subjects.items() if attached == subject]
 
+    def _living(self, kind: Kind, repository: str) -> list[Name]:
+        states = self._states[kind, repository].items()
+        return [Name(kind, repository, text) for text, state in states if state.possible != {ABSENT}]
+
     def _begin(self, values: Mapping[Name, Value], falling: Sequence[Name]) -> Change:
         self._number += 1
         names = (*values, *falling)
         before = {name: self._look(name) for name in names}
-        others = {number for name in names for number in self._state(name).changing}
+        others = {number for name in names for number in self._changing(name)}
         for number in others:
             self._open[number].is_alone = False
         change = self._open[self._number] = Change(self._number, values, falling, before, is_alone=not others)
@@ -165,6 +176,13 @@ class Ledger:
             state.begun += 1
             state.changing.add(change.number)
         return change
+
+    def _changing(self, name: Name) -> set[int]:
+        """Changes that the name may have a part in."""
+        if name.kind is not Kind.REPOSITORY:
+            return self._state(name).changing | self._state(_whole(name.repository)).changing
+        states = (state for kind in Kind for state in self._states[kind, name.repository].values())
+        return {number for state in states for number in state.changing}
 
     def _left(self, change: Change, answer: Answer, name: Name, possible: set[Value]) -> set[Value]:
         """What is possible once the change is over."""
@@ -178,9 +196,13 @@ class Ledger:
         return {ABSENT} | (possible - {manifest.text for manifest in change.values})
 
     def _look(self, name: Name) -> Look:
-        state = self._state(name)
-        is_quiet = not state.changing and self._subjects.get(name) not in self._deleted
-        return Look(name, state.begun, is_quiet, frozenset(state.possible))
+        state, whole = self._state(name), self._state(_whole(name.repository))
+        is_quiet = not (state.changing or whole.changing) and self._subjects.get(name) not in self._deleted
+        return Look(name, state.begun + whole.begun, is_quiet, frozenset(state.possible))
 
     def _state(self, name: Name) -> _State:
         return self._states[name.kind, name.repository].setdefault(name.text, _State())
+
+
+def _whole(repository: str) -> Name:
+    return Name(Kind.REPOSITORY, repository, "")

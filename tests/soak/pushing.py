@@ -13,7 +13,7 @@ import httpx
 from tests.soak.ledger import Answer, Kind, Ledger, Name
 from tests.soak.material import subject_of
 from tests.soak.patience import Patience
-from tests.soak.promises import Promise, broken
+from tests.soak.promises import MARGIN, Promise, broken
 from tests.soak.uploading import Uploader
 from tests.support.client import RegistryClient
 from tests.support.images import Pushable, TinyIndex
@@ -105,11 +105,11 @@ class Pusher:
         return Promise.of_manifest(look) if look.has(child.digest) else Promise(look, 0)
 
     def _linger(self, promises: Mapping[str, Promise]) -> None:
-        """Mostly not at all, often until a promise is about to end, and seldom beyond that."""
-        ends = min(each.until for each in promises.values())
-        left = min(self.lease, max(0.0, ends - time.monotonic()))
-        late = max(0.0, left - self.chance.uniform(0.1, 0.8))
-        time.sleep(self.chance.choice((0.0, 0.0, 0.0, late, late, self.chance.uniform(0, 1.2) * self.lease)))
+        """Mostly not at all, often until a promise is about to end or ends just then, and seldom beyond that."""
+        left = min(each.until for each in promises.values()) - time.monotonic()
+        late, then = left - self.chance.uniform(0.1, 0.8), left + MARGIN + self.chance.uniform(-0.2, 0.2)
+        wait = self.chance.choice((0.0, 0.0, 0.0, late, late, then, self.chance.uniform(0, 1.2) * self.lease))
+        time.sleep(max(0.0, min(wait, 1.2 * self.lease)))
 
 
 def _missing(answer: httpx.Response) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from registry.core.ports import Transaction
@@ -19,6 +19,7 @@ from tests.support.client import RegistryClient
 
 _PAUSE: Final = 0.2
 _ROWS: Final = 10_000
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Facts:
     """What waits, and what is charged and kept, as the database has it."""
 
     reviews: int
+    deleted: int
     live: int
     live_bytes: int
     other_objects: int
@@ -42,6 +44,7 @@ class Facts:
         live = [row for row in objects if row.is_served]
         return cls(
             reviews=tx.reviews.counts()[0],
+            deleted=len(tx.dissolution.due(tx.now, (_LONG_AGO, -1), _ROWS)),
             live=len(live),
             live_bytes=sum(row.size for row in live),
             other_objects=len(objects) - len(live),
@@ -54,7 +57,7 @@ class Facts:
     @property
     def is_quiet(self) -> bool:
         """Whether nobody has anything to do."""
-        return not self.reviews and not self.other_objects
+        return not self.reviews and not self.deleted and not self.other_objects
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,31 @@ def test_a_change_whose_answer_never_came_goes_on_for_good(ledger: Ledger) -> No
     assert not ledger.look(MANIFEST).is_quiet
 
 
+def test_a_repository_takes_everything_along(ledger: Ledger) -> None:
+    push(ledger)
+    looks = ledger.look(MANIFEST), ledger.look(BLOB)
+    ledger.end(ledger.begin_deleting_all("app"), Answer.DONE)
+    assert ledger.look(MANIFEST).has(ABSENT)
+    assert ledger.look(TAG).has(ABSENT)
+    assert not any(ledger.stands(look) for look in looks)
+    push(ledger)
+    assert ledger.look(TAG).has(IMAGE)
+
+
+def test_what_was_pushed_into_a_repository_while_that_was_deleted_may_be_gone(ledger: Ledger) -> None:
+    first, second = ledger.begin_deleting_all("app"), ledger.begin({MANIFEST: IMAGE})
+    ledger.end(first, Answer.DONE)
+    ledger.end(second, Answer.DONE)
+    assert ledger.look(MANIFEST).possible == {IMAGE, ABSENT}
+
+
+def test_what_was_being_pushed_when_its_repository_was_deleted_may_be_gone(ledger: Ledger) -> None:
+    first, second = ledger.begin({MANIFEST: IMAGE}), ledger.begin_deleting_all("app")
+    ledger.end(second, Answer.DONE)
+    ledger.end(first, Answer.DONE)
+    assert ledger.look(MANIFEST).possible == {IMAGE, ABSENT}
+
+
 def test_nothing_is_sure_of_what_is_attached_to_something_deleted(ledger: Ledger) -> None:
     ledger.attach(SECOND, MANIFEST)
     push(ledger)
