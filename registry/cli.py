@@ -33,6 +33,8 @@ from registry.cli_people.groups import group
 from registry.cli_people.robots import robot
 from registry.cli_people.tokens import token
 from registry.cli_people.users import user
+from registry.cli_projects import project
+from registry.cli_quota import quota
 from registry.cli_repositories import repo
 from registry.cli_retention import retention
 from registry.cli_scrub import scrub
@@ -65,6 +67,8 @@ for command in (
     gc,
     scrub,
     repo,
+    project,
+    quota,
     tag,
     manifest,
 ):

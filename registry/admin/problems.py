@@ -49,6 +49,7 @@ TYPES: Final[Mapping[type[RegistryError], str]] = {
     refusals.NotRestorable: "not-restorable",
     refusals.TagRuleUnknown: "rule-unknown",
     refusals.TooManyCredentials: "too-many-credentials",
+    refusals.ProjectUnknown: "project-unknown",
     refusals.Unfit: "unfit",
 }
 OF_HTTP: Final[Mapping[int, str]] = {

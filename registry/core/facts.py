@@ -311,6 +311,8 @@ class Action(StrEnum):
     JOIN_GROUP = "group.join"
     LEAVE_GROUP = "group.leave"
     WARN_QUOTA = "quota.warn"
+    PUT_QUOTA = "quota.put"
+    OWN_PROJECT = "project.own"
     PUT_GRANT = "grant.put"
     REMOVE_GRANT = "grant.remove"
     PUT_RULE = "rule.put"

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from registry.core.facts import ContentKind, ObjectKey
+from registry.core.facts import ObjectKey
 from registry.core.fsck import Charge, Finding, Outcome, Remedy
 from registry.core.fsck_bytes import computed
 from registry.core.fsck_facts import ContentRow, Held, Lack, ObjectRow, ObjectState
 from registry.core.ports import Hashes, Metadata, ObjectLost, ObjectStore, StoreInventory, Transaction
+from registry.core.recounting import recount
 from registry.oci.digest import Digest
 
 
@@ -120,15 +121,11 @@ class Physician:
     def _recount(self, charge: Charge) -> Outcome | None:
         project, miscount = charge.project.id, charge.miscount
 
-        def recount(tx: Transaction) -> bool:
-            if miscount is not None:
-                if miscount.kind is ContentKind.BLOB:
-                    tx.usage.relink(project, miscount.digest)
-                tx.usage.recount(project, miscount.kind, miscount.digest)
-            tx.usage.resum(project)
+        def set_right(tx: Transaction) -> bool:
+            recount(tx, project, miscount)
             return True
 
-        return self._done(recount)
+        return self._done(set_right)
 
     def _done(self, work: Callable[[Transaction], bool], outcome: Outcome = Outcome.REPAIRED) -> Outcome | None:
         return outcome if self.metadata.transact(work) else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from registry.core.facts import Caller, Repository, UploadSession
 from registry.core.quota import Allowance, Limit, Project, Resource, Scope
+from registry.core.usage_parts import ExplainedUsage
 from registry.oci.digest import Digest
 
 
@@ -50,6 +52,18 @@ class Allowances(Protocol):
 
     def used(self, scope: Scope, holder: int) -> Mapping[Resource, int]:
         """What it has of everything."""
+        ...
+
+
+class Explained(Protocol):
+    """Why a project is charged for what it is charged for."""
+
+    def usage(self, project: Project, since: datetime) -> ExplainedUsage:
+        """All of it as of one moment; what was deleted `since` can be restored."""
+        ...
+
+    def repositories(self, project: str) -> Sequence[Repository]:
+        """Those that are not deleted, by their names."""
         ...
 
 

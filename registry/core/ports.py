@@ -34,7 +34,7 @@ from registry.core.nouns_of_collecting import Collection, CollectorRuns, Deleted
 from registry.core.nouns_of_deletion import Deletions, Dissolution
 from registry.core.nouns_of_holdings import Holdings
 from registry.core.nouns_of_people import Credentials, Grants, People, Throttles
-from registry.core.nouns_of_quota import Allowances, Projects, Quotas, Reservations
+from registry.core.nouns_of_quota import Allowances, Explained, Projects, Quotas, Reservations
 from registry.core.nouns_of_scrubbing import Scrubbing
 from registry.core.nouns_of_tags import Pulls, Standings, TagRules
 from registry.core.rights import Rights
@@ -90,6 +90,8 @@ class Transaction(Protocol):
     def allowances(self) -> Allowances: ...
     @property
     def projects(self) -> Projects: ...
+    @property
+    def explained(self) -> Explained: ...
     @property
     def notices(self) -> Sequence[str]:
         """What is to be told of soft limits: known by the time that the transaction is durable, not before."""

@@ -11,6 +11,12 @@ class PrincipalUnknown(RegistryError):
     status, message = 404, "no such user, group or robot"
 
 
+class ProjectUnknown(RegistryError):
+    """No such project: nobody has pushed to it."""
+
+    status, message = 404, "no such project"
+
+
 class GrantUnknown(RegistryError):
     """No such grant."""
 

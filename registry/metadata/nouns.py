@@ -15,6 +15,7 @@ from registry.metadata.deleted_manifests import DeletedManifests
 from registry.metadata.deletions import Deletions
 from registry.metadata.dissolving import Dissolution
 from registry.metadata.events import Events
+from registry.metadata.explained_usage import Explained
 from registry.metadata.grants import Grants
 from registry.metadata.holdings import Holdings
 from registry.metadata.instants import from_micros
@@ -61,6 +62,7 @@ class SqlTransaction:
         self.deletions = Deletions(moment)
         self.dissolution = Dissolution(moment)
         self.events = Events(moment)
+        self.explained = Explained(moment)
         self.grants = Grants(moment)
         self.holdings = Holdings(moment)
         self.inventory = Inventory(moment)

@@ -18,7 +18,9 @@ from registry.core.nouns_of_people import ALL, FIRST
 from registry.metadata.instants import from_micros, to_micros
 from registry.metadata.moment import Moment
 from registry.metadata.recognition import GRANTS, bump
+from registry.metadata.schema import project
 from registry.metadata.schema_people import credential, grant, membership, principal
+from registry.metadata.schema_rules import quota
 from registry.metadata.statements import Row
 
 _SHOWN: Final = (
@@ -138,6 +140,9 @@ _LEAVE_ALL: Final = (
 _ENDS: Final = (
     sa.delete(membership).where(sa.or_(membership.c.member_id == p("which"), membership.c.group_id == p("which"))),
     sa.delete(grant).where(grant.c.principal_id == p("which")),
+    # What it owned has no owner then, and what it might have had is nobody's.
+    sa.update(project).where(project.c.owner_id == p("which")).values(owner_id=sa.null()),
+    sa.delete(quota).where(quota.c.scope == sa.literal_column("'user'"), quota.c.subject_id == p("which")),
     sa.update(credential)
     .where(credential.c.principal_id == p("which"), credential.c.revoked_at.is_(None))
     .values(revoked_at=p("now")),

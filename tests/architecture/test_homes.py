@@ -22,6 +22,8 @@ HOMES = {
         "registry.cli_immutable",
         "registry.cli_retention",
         "registry.cli_rules",
+        "registry.cli_projects",
+        "registry.cli_quota",
         "registry.cli_repositories",
         "registry.cli_undo",
         "registry.cli_backup",
