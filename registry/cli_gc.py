@@ -39,7 +39,8 @@ def gc() -> None:
 def plan(operator: Operator) -> Told:
     """Tell what becomes of whatever waits for a decision, and why.
 
-    After the candidates come upload sessions and the bytes of what nobody names, with the time when each goes.
+    After the candidates come deleted repositories, upload sessions and the bytes of what nobody names, with the time
+    when each goes.
     Nothing is changed.
     """
     sums = _Sums()
@@ -115,7 +116,8 @@ class _Sums:
 def _planned(operator: Operator, sums: _Sums) -> Iterator[Entry]:
     plan = Plan(operator.metadata, operator.settings.undo_window)
     yield from _told(plan.candidates(), sums)
-    for ending in endings(operator.metadata, operator.settings.delete_delay):
+    settings = operator.settings
+    for ending in endings(operator.metadata, settings.delete_delay, settings.undo_window):
         yield _ending_document(ending), _ending_line(ending)
 
 

@@ -75,6 +75,18 @@ def test_of_several_that_had_the_name_one_is_chosen(desk: Desk) -> None:
     assert desk.json("repo restore team/app --uuid", first)["name"] == "team/app"
 
 
+def test_the_collectors_plan_tells_when_a_deleted_repository_goes(desk: Desk) -> None:
+    deleted = desk.json("repo delete team/app")
+    [planned] = desk.json("gc plan")["candidates"]
+    assert (planned["kind"], planned["name"], planned["repository"]) == ("repository", deleted["uuid"], "team/app")
+    assert (planned["when"], planned["frees"]) == (deleted["restorable_until"], len(SECOND))
+    desk.does("repo purge team/app --yes")
+    [line, _] = desk.does("gc plan")
+    assert line.startswith(f"later: repository {deleted['uuid']} of team/app: it is deleted, and goes 20")
+    assert desk.json("gc run")["repositories"] == 1
+    assert desk.json("gc plan")["candidates"] == []
+
+
 def test_a_purged_repository_is_gone_for_good(desk: Desk) -> None:
     desk.does("repo delete team/app")
     status, told = desk.refused("repo purge team/app")
