@@ -15,12 +15,13 @@ from functools import partial
 from pathlib import Path
 
 from tests.bench.cases import Case, cases_of, chosen
+from tests.bench.collecting import disturbed_and_quiet
 from tests.bench.material import Material, Sizes
 from tests.bench.measure import DISTURBED, Pace, take_turns
 from tests.bench.people import our_callers, peer_with_passwords
 from tests.bench.processes import file_system, listeners, peak_memory, tree
 from tests.bench.report import Memory, Run, as_json, as_text
-from tests.bench.scenes import FOLDER, PEOPLE, REDIRECT, S3, Ground, NoScene, ground
+from tests.bench.scenes import MEANWHILE, PEOPLE, SCENES, Ground, NoScene, ground
 from tests.bench.servers import PEER, NotServing, our_registry, peer_registry
 from tests.bench.target import OURS, Target, WrongAnswer
 
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _scenes(options: argparse.Namespace) -> dict[str, tuple[Case, ...]]:
     """The scenes with their chosen cases, but for those that have none. Raises: ValueError."""
-    wanted = options.scene or [FOLDER, PEOPLE, S3, REDIRECT]
+    wanted = options.scene or SCENES
     every = {scene: cases_of(scene, options.connections) for scene in wanted}
     picked = set(chosen([case for cases in every.values() for case in cases], options.only))
     left = {scene: tuple(case for case in cases if case in picked) for scene, cases in every.items()}
@@ -69,7 +70,8 @@ def _measured(options: argparse.Namespace, scene: str, cases: Iterable[Case]) ->
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="entrepot-bench-", dir=options.folder)))
         ready = stack.enter_context(ground(scene, folder))
         targets = _distinct(_targets(options, scene, folder, ready, stack))
-        material = Material(Sizes.rehearsal() if options.rehearse else Sizes())
+        sizes = Sizes.rehearsal() if options.rehearse else Sizes()
+        material = Material(replace(sizes, garbage=options.garbage or sizes.garbage))
         pace = Pace(options.rounds, options.seconds, options.attempts)
         turns = [take_turns(case, targets, material, pace, _tell) for case in cases]
         memory = [Memory(target.label, tuple(map(peak_memory, tree(target.processes)))) for target in targets]
@@ -83,6 +85,9 @@ def _targets(
 ) -> Iterable[Target]:
     """Ours first."""
     commands = options.peer_command or ([] if options.peer or options.alone else _usual_peer())
+    if scene == MEANWHILE:
+        yield from stack.enter_context(disturbed_and_quiet(folder / "ours", options.workers, ready))
+        return
     if scene == PEOPLE:
         yield from stack.enter_context(our_callers(folder / "ours", options.workers))
         peer = peer_with_passwords
@@ -119,9 +124,9 @@ def _parser() -> argparse.ArgumentParser:
         "--scene",
         action="extend",
         nargs="+",
-        choices=[FOLDER, PEOPLE, S3, REDIRECT],
+        choices=SCENES,
         help="what registries stand on: a folder, the same asked with credentials, PostgreSQL and S3, the same with "
-        "redirects (all)",
+        "redirects, a folder that is collected, and pulls from it meanwhile (all)",
     )
     parser.add_argument("--alone", action="store_true", help="start no peer that is not named")
     parser.add_argument("--list", action="store_true", help="print the cases and leave")
@@ -135,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"take a turn up to N times while others use over {DISTURBED} of a core, keep the least disturbed (1)",
     )
     parser.add_argument("--connections", type=_several, default=(8, 64), metavar="N,…", help="at once (8,64)")
+    parser.add_argument("--garbage", type=_positive, metavar="N", help="blobs to be collected (100000)")
     parser.add_argument("--folder", type=Path, help="where data of started registries goes for the while: some 40 GiB")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every turn there too")
     parser.add_argument("--rehearse", action="store_true", help="small sizes: shows that all works, measures nothing")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from tests.bench import collecting
 from tests.bench.checks import same_bytes, same_facts, same_ranges
+from tests.bench.collecting import Collecting
 from tests.bench.committing import Committing
 from tests.bench.flows import Flow, Ranges, Same
 from tests.bench.material import MANIFEST_TYPE, SMALL, Material
@@ -13,7 +15,7 @@ from tests.bench.people import LOGINS, Pulling, PullingMeanwhile, differing, sam
 from tests.bench.pulling import Asking, Downloading, PagingTags
 from tests.bench.pushing import Pushing, PushingSmallBlobs, PuttingManifests
 from tests.bench.redirecting import Redirected
-from tests.bench.scenes import FOLDER, PEOPLE, REDIRECT
+from tests.bench.scenes import COLLECTING, FOLDER, MEANWHILE, PEOPLE, REDIRECT
 from tests.bench.seed import hold_blob, hold_manifest
 from tests.bench.target import Target
 from tests.bench.transfers import push_monolithic, push_streamed
@@ -44,6 +46,8 @@ def cases_of(scene: str, connections: Sequence[int]) -> tuple[Case, ...]:
         return redirect_cases()
     if scene == PEOPLE:
         return people_cases(connections)
+    if scene in {COLLECTING, MEANWHILE}:
+        return collecting_cases(connections)[scene]
     return folder_cases(connections) if scene == FOLDER else s3_cases(connections)
 
 
@@ -98,6 +102,16 @@ def people_cases(connections: Sequence[int]) -> tuple[Case, ...]:
         Case("authorised-differing", title("each another", some), _COSTS, Pulling(differing, some)),
         Case("logins", f"paced GET manifest, ours beside {LOGINS} logins a second", 1 / 3, PullingMeanwhile(some)),
     )
+
+
+def collecting_cases(connections: Sequence[int]) -> dict[str, tuple[Case, ...]]:
+    """The peer's collector wants its registry to stand still, and it does nothing but walk and unlink."""
+    some = connections[0]
+    title = f"paced GET manifest while blobs are collected, {some} connections"
+    return {
+        COLLECTING: (Case("collect", "collect blobs that nobody names", 1, Collecting()),),
+        MEANWHILE: (Case("collect-pulls", title, 1 / 2, collecting.PullingMeanwhile(some)),),
+    }
 
 
 def redirect_cases() -> tuple[Case, ...]:

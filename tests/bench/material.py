@@ -40,11 +40,12 @@ class Sizes:
     small_blobs: int = 1000
     tags: int = 100_000
     tags_one_by_one: int = 2000  # where each tag costs a request
+    garbage: int = 100_000
 
     @classmethod
     def rehearsal(cls) -> Sizes:
         """A hundredth or so."""
-        return cls(16 << 20, 4 << 20, 4 << 20, 40, 1000, 200)
+        return cls(16 << 20, 4 << 20, 4 << 20, 40, 1000, 200, 500)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ folder      SQLite and a folder                      its filesystem driver
 people      the same, asked with credentials         the same, with an htpasswd file (`people`)
 s3          PostgreSQL and S3, blobs passed through  its s3 driver, redirects disabled
 redirect    the same, blobs by redirect              the same, redirecting
+collecting  SQLite and a folder, collected all along its filesystem driver (`collecting`)
+meanwhile   the same                                 none; the same registry, quiet
 
 Each registry has a bucket of its own on the same server.
 """
@@ -13,8 +15,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +24,8 @@ from tests.support.postgres import postgres_server
 from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, find_program
 
 FOLDER, PEOPLE, S3, REDIRECT = "folder", "people", "s3", "redirect"
+COLLECTING, MEANWHILE = "collecting", "meanwhile"
+SCENES: Final = (FOLDER, PEOPLE, S3, REDIRECT, COLLECTING, MEANWHILE)
 REGION: Final = "us-east-1"
 PEER_FOLDER: Final = "filesystem: {{rootdirectory: {data}}}"
 
@@ -40,16 +44,15 @@ class Ground:
 
 
 BARE: Final = Ground({}, lambda: PEER_FOLDER)
+# Nothing is waited for but the work itself.
+_COLLECTED: Final = replace(BARE, ours={"REGISTRY_SWEEP_INTERVAL": "100ms", "REGISTRY_DELETE_DELAY": "0s"})
 
 
 def ground(scene: str, folder: Path) -> AbstractContextManager[Ground]:
     """What the scene needs, started, and ended with the context. Raises: NoScene."""
-    return _folder() if scene in {FOLDER, PEOPLE} else _s3(folder, redirects=scene == REDIRECT)
-
-
-@contextmanager
-def _folder() -> Iterator[Ground]:
-    yield BARE
+    if scene in {COLLECTING, MEANWHILE}:
+        return nullcontext(_COLLECTED)
+    return nullcontext(BARE) if scene in {FOLDER, PEOPLE} else _s3(folder, redirects=scene == REDIRECT)
 
 
 @contextmanager

@@ -15,6 +15,8 @@ SOME = {
     "people": ("authorised-same", "authorised-differing", "logins"),
     "s3": (*PUSHING, "commit-small", "commit-large"),
     "redirect": ("blob",),
+    "collecting": ("collect",),
+    "meanwhile": ("collect-pulls",),
 }
 
 
