@@ -15,7 +15,8 @@ from tests.support.images import Pushable, tiny_image
 from tests.support.layout import contents, read_layout, write_layout
 from tests.support.server import PROJECT, RunningServer, settings_as_environment
 from tests.support.skopeo import skopeo_in
-from tests.system.command import Command
+from tests.system.command import Command, bare_environment
+from tests.system.terminal import typed
 
 WORKERS = 2
 # Each a connection of its own, so that both workers have their turns.
@@ -33,6 +34,11 @@ class Place:
 
     def does(self, line: str) -> Any:
         return json.loads(self.entrepot(*line.split(), "--json").output)
+
+    def typed(self, line: str, answer: str) -> tuple[int, str]:
+        """At a terminal, where it asks."""
+        whole = " ".join((*self.entrepot.prefix, line))
+        return typed(whole, bare_environment(self.entrepot.environment), {"for good? [y/N]:": answer})
 
     def push(self, name: str, image: Pushable) -> None:
         layout = write_layout(self.folder / f"pushed-{image.digest[-12:]}", {"1": image})
@@ -83,7 +89,10 @@ def test_what_was_deleted_is_gone_for_skopeo_and_comes_back_to_the_byte(place: P
 def test_what_was_purged_is_gone_for_good(place: Place) -> None:
     place.push("team/purged", tiny_image())
     place.does("repo delete team/purged")
-    place.does("repo purge team/purged --yes")
+    status, said = place.typed("repo purge team/purged", "n")
+    assert (status, "Aborted!" in said) == (1, True)
+    assert len(place.does("repo list --deleted")) == 1
+    assert place.typed("repo purge team/purged", "y")[0] == 0
     assert place.does("gc run")["manifests"] == 1
     assert place.complaints("team/purged") == {"manifest unknown"}
     refused = place.entrepot.refused("repo", "restore", "team/purged")
