@@ -44,12 +44,14 @@ from registry.core.blobs import BlobService
 from registry.core.collect_plan import Plan
 from registry.core.collector import CollectorService
 from registry.core.credentials import CredentialService
+from registry.core.explained_usage import UsageService
 from registry.core.granting import GrantService
 from registry.core.logins import LoginLimits, LoginThrottle
 from registry.core.manifests import ManifestService
 from registry.core.people import PeopleService
 from registry.core.ports import Metadata, ObjectStore, Reader, Recognition
 from registry.core.protection import Protection
+from registry.core.quota_service import QuotaService
 from registry.core.repositories import RepositoryService
 from registry.core.repository_rights import RepositoryRights
 from registry.core.retaining import RetentionPlanner
@@ -253,6 +255,8 @@ def _administration(
         may=RepositoryRights(access),
         repositories=RepositoryService(metadata, settings.undo_window, protection),
         undo=UndoService(metadata, settings.undo_window, protection),
+        quotas=QuotaService(metadata),
+        usage=UsageService(metadata, settings.undo_window),
         audit=AuditService(metadata),
         scrub=ScrubService(metadata, settings.scrub_every),
         immutable_rules=RuleService(metadata, RuleKind.IMMUTABLE),

@@ -18,6 +18,8 @@ from registry.admin import (
     me,
     members,
     past,
+    projects,
+    quotas,
     repositories,
     retention,
     robots,
@@ -39,6 +41,8 @@ ROUTERS: Final = (
     groups.router,
     members.router,
     robots.router,
+    projects.router,
+    quotas.router,
     grants.router,
     explain.router,
     # Before the other, to which all of its path would be a name.

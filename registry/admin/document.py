@@ -15,7 +15,7 @@ _ALWAYS: Final = (401, 403, 422, 429, 500, 503)
 _WITH_BODY: Final = (400, 413)
 _METHODS: Final = frozenset({"get", "put", "post", "patch", "delete"})
 _ABOUT: Final = """\
-Users, groups, robots, their credentials and their grants; rules over tags.
+Users, groups, robots, their credentials and their grants; rules over tags; quotas.
 
 Sign in by Basic, with a password or a personal token, or send a personal token as Bearer. Credentials with limits
 administer nothing. What you may not see is not there: 404. Errors are problem documents (RFC 9457), lists come by the

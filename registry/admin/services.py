@@ -12,8 +12,10 @@ from registry.core.auditing import AuditService
 from registry.core.collect_plan import Plan
 from registry.core.collector import CollectorService
 from registry.core.credentials import CredentialService
+from registry.core.explained_usage import UsageService
 from registry.core.granting import GrantService
 from registry.core.people import PeopleService
+from registry.core.quota_service import QuotaService
 from registry.core.repositories import RepositoryService
 from registry.core.repository_rights import RepositoryRights
 from registry.core.retaining import RetentionPlanner
@@ -47,6 +49,8 @@ class Administration:
     may: RepositoryRights
     repositories: RepositoryService
     undo: UndoService
+    quotas: QuotaService
+    usage: UsageService
     audit: AuditService
     scrub: ScrubService
     immutable_rules: RuleService

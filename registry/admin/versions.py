@@ -42,9 +42,14 @@ class Condition:
     match: str | None
     none_match: str | None
 
+    @property
+    def is_stated(self) -> bool:
+        """Whether anything is demanded."""
+        return self.match is not None or self.none_match is not None
+
     def version(self, present: Versioned | None) -> int | None:
         """The version that may be replaced: 0 for none, None for whatever there is. Raises: Changed."""
-        if self.match is None and self.none_match is None:
+        if not self.is_stated:
             return None
         if not self._holds(etag(present) if present else None):
             raise Changed

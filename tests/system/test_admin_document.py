@@ -93,6 +93,10 @@ def scene(server: RunningServer, admin: httpx.Client) -> Scene:
         admin.put(f"/grants/{subject}/allow", params={"pattern": "team/**"}, json={"actions": [action]}).json()["uuid"]
         for subject, action in (("plain", "owner"), ("victim", "pull"))
     ]
+    for path in ("/projects/team/quota", "/users/admin/quota", "/users/plain/quota", "/users/victim/quota"):
+        admin.delete(path)
+    for scope in ("project", "user"):
+        admin.put(f"/default-quotas/{scope}", json={}).raise_for_status()
     image, deleted = _pushed(server), admin.delete("/repositories/team/app")
     _pushed(server)
     rules = [
