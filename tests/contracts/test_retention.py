@@ -17,6 +17,7 @@ from registry.core.keeps import Keeps
 from registry.core.patterns import Pattern
 from registry.core.ports import Metadata, Transaction
 from registry.core.pulling import COUNTED_SINCE, PullService, begin_counting
+from registry.core.repositories import RepositoryService
 from registry.core.retaining import RetentionPlanner
 from registry.core.retention_run import NOTHING, Retained, Retainer
 from registry.core.ruling import RuleService
@@ -248,6 +249,8 @@ def test_a_tag_that_is_pulled_stays_and_one_that_is_not_goes(house: House) -> No
 def test_where_pulls_have_just_begun_to_be_counted_nothing_goes_for_want_of_one(house: House) -> None:
     house.push("a")
     house.metadata.transact(lambda tx: tx.settings.remove(COUNTED_SINCE))
+    house.rule(pulled_within=MOMENT)
+    assert house.run() == NOTHING
     house.metadata.transact(begin_counting)
     house.rule(pulled_within=HOUR)
     assert house.run() == NOTHING
@@ -283,6 +286,25 @@ def test_a_tag_that_is_no_longer_as_the_plan_saw_it_stays(
 
     monkeypatch.setattr(RetentionPlanner, "plan", plan_and_be_overtaken)
     assert house.run() == NOTHING
+    assert house.tags() == ["old", "young"]
+
+
+def test_a_repository_that_is_deleted_meanwhile_comes_back_as_it_was(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.push("old", "young")
+    house.rule(last=1)
+    plan, service = RetentionPlanner.plan, RepositoryService(house.metadata, DAY)
+    deleted: list[str] = []
+
+    def plan_and_be_overtaken(self: RetentionPlanner, *what: object) -> object:
+        planned = plan(self, *what)  # type: ignore[arg-type]  # as it was asked
+        deleted.append(service.delete(APP, house.registry.admin).uuid)
+        return planned
+
+    monkeypatch.setattr(RetentionPlanner, "plan", plan_and_be_overtaken)
+    assert house.run() == NOTHING
+    service.restore(deleted[0], house.registry.admin)
     assert house.tags() == ["old", "young"]
 
 
