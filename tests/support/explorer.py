@@ -32,8 +32,14 @@ _WIPE: Final = "; ".join(
     if table.name not in _LASTING
 )
 _IS_WAITING: Final = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
-# Nobody reads what these keep while a scene lasts: whoever has the turn may keep it there.
-_UNSEEN: Final = frozenset({"journal._EVENT", "tags._REMEMBER"})
+# Where it makes no difference who goes on: what these write nobody reads, and what they read nobody changes, or it is
+# read before anything else is done.
+_INDIFFERENT: Final = frozenset(
+    {
+        "dissolving._DUE", "dissolving._UNUSED", "journal._EVENT", "reviews._COUNT",
+        "settings._FIND", "settings._PUT", "tags._REMEMBER",
+    }
+)  # fmt: skip
 _MOST_STEPS: Final = 500
 
 
@@ -53,7 +59,7 @@ class Scene(Protocol):
         """What is there before."""
         ...
 
-    def check(self, stage: Stage, outcomes: Mapping[str, object]) -> None:
+    def check(self, stage: Stage, run: Run) -> None:
         """What must be there afterwards, and what each may have come to. Raises: AssertionError."""
         ...
 
@@ -94,6 +100,8 @@ class Run:
     steps: list[str] = field(default_factory=list)
     waited: list[tuple[str, str]] = field(default_factory=list)
     """Who waited in which step."""
+    outcomes: dict[str, object] = field(default_factory=dict)
+    """What each returned or raised."""
 
     @property
     def schedule(self) -> str:
@@ -114,7 +122,7 @@ def explore(scene: Scene, stage: Stage, preemptions: int = 2) -> int:
     schedules, played = Schedules(preemptions), 0
     with stepping():
         while schedules.has_another():
-            _play(scene, stage, lambda ready, step: schedules.turn(ready, may_matter=step not in _UNSEEN))
+            _play(scene, stage, lambda ready, step: schedules.turn(ready, may_matter=step not in _INDIFFERENT))
             played += 1
     return played
 
@@ -133,7 +141,8 @@ def _play(scene: Scene, stage: Stage, choose: Callable[[Sequence[int], str], int
         run = Run([each.name for each in actors])
         try:
             _run_to_the_end(actors, choose, run)
-            scene.check(stage, {each.name: each.outcome for each in actors})
+            run.outcomes = {each.name: each.outcome for each in actors}
+            scene.check(stage, run)
         except AssertionError as error:
             raise Violation(f"{error}\n{run}") from error
 

@@ -32,5 +32,5 @@ def test_whatever_the_order_nothing_is_lost_left_or_counted_wrong(stage: Stage, 
     if SCHEDULE is not None:
         replay(SCENES[name], stage, SCHEDULE)
     else:
-        # Each may go first, be preempted before any of its statements, and be waited for.
-        assert explore(SCENES[name], stage, PREEMPTIONS) > 10
+        # Each may go first, and be preempted before any of its statements.
+        assert explore(SCENES[name], stage, PREEMPTIONS) > len(SCENES[name].acts)
