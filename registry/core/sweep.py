@@ -85,11 +85,13 @@ class Sweeper:
 
     def _delete(self, fence: int) -> tuple[int, int] | None:
         """How many objects, and their bytes; None when none is left."""
+        # Elsewhere each costs calls of its own, and the lease is to outlast them all.
+        most = _MOST_DELETED if self.store.is_prompt else _BATCH
 
         def due(tx: Transaction) -> list[tuple[int, ObjectKey]]:
             if tx.settings.find(COLLECTOR_PAUSED) is not None:
                 return []
-            return list(tx.objects.doomed(tx.now - self.delete_delay, _MOST_DELETED))
+            return list(tx.objects.doomed(tx.now - self.delete_delay, most))
 
         # Mostly there is nothing, and that can be seen without a transaction.
         doomed = self.tenure.transact(fence, due) if self.metadata.observe(due) else []

@@ -10,6 +10,7 @@ The bytes of an upload session are parts of a multipart upload to the object's o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from threading import BoundedSemaphore, Lock
 from time import monotonic
 from typing import BinaryIO, Final, cast
@@ -25,6 +26,8 @@ from registry.storage.s3_receiver import S3Receiver, Shared, Start
 from registry.storage.s3_stream import Readers
 
 _MOST_URLS: Final = 10_000
+_ENDED_TOGETHER: Final = 8
+"""Keys of which what was begun is looked for at a time: few, as clients wait for the same connections."""
 _PATIENCE: Final = 30.0
 """Seconds to wait for a place among the readers."""
 
@@ -110,10 +113,9 @@ class S3Store:
             (tails if is_tails(key) else objects).append(key)
         # Every key is read before anything goes.
         tails += [tails_of(key) for key in objects]
-        for key in objects:
-            Multipart(self._bucket, key.text).abort_all()
-        for prefix in tails:
-            self._bucket.delete_under(prefix.text)
+        with ThreadPoolExecutor(_ENDED_TOGETHER, "s3-delete") as pool:
+            list(pool.map(lambda key: Multipart(self._bucket, key.text).abort_all(), objects))
+            list(pool.map(lambda prefix: self._bucket.delete_under(prefix.text), tails))
         self._bucket.delete(dict.fromkeys(key.text for key in objects))
         for key in objects:
             self._urls.pop(key.text, None)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from registry.core.collect import Collected
 from registry.core.ports import Transaction
+from registry.core.undo import UndoService
 from registry.metadata.postgres import PostgresMetadata
 from registry.oci.digest import Digest
+from registry.oci.errors import ManifestUnknown
 from registry.oci.manifest import Kind, Reference
-from tests.contracts.test_collecting import APP, CONFIG, LARGE, LAYER, Registry, image
+from tests.contracts.test_collecting import APP, CONFIG, LARGE, LAYER, V1, Registry, image
 from tests.support.postgres import postgres_server
 
 NOTHING = Collected()
@@ -118,3 +121,28 @@ def test_two_collectors_take_each_thing_once(pair: tuple[Registry, Registry]) ->
     assert pushing.used() == {"team": 0}
     assert len(collecting.doomed()) == 1
     pushing.check()
+
+
+def test_two_restores_of_a_tag_beside_the_collector_bring_it_back_once(pair: tuple[Registry, Registry]) -> None:
+    pushing, collecting = (replace(each, undo_window=timedelta(days=1)) for each in pair)
+    digest = pushing.push_image(LAYER, LARGE)
+    pushing.manifests.delete(APP, digest, pushing.admin)
+    undo = [UndoService(each.metadata, timedelta(days=1)) for each in (pushing, collecting)]
+    with ThreadPoolExecutor(3) as pool:
+        restored = [pool.submit(each.restore_tag, APP, V1, pushing.admin) for each in undo]
+        collected = pool.submit(collecting.collect)
+        outcomes = [_outcome(each) for each in restored]
+        collected.result(timeout=60)
+    # Who comes second finds the tag where it was, and nothing before that.
+    assert digest in outcomes
+    assert {type(each) for each in outcomes} <= {Digest, ManifestUnknown}
+    for _ in range(3):
+        collecting.collect()
+    history = undo[0].history(APP, V1)
+    assert [(each.digest, each.ended is None) for each in history] == [(digest, True), (digest, False)]
+    assert all(pushing.serves(Digest.of(each)) for each in (CONFIG, LAYER, LARGE))
+    pushing.check()
+
+
+def _outcome(future: Future[Digest]) -> Digest | BaseException:
+    return future.exception(timeout=60) or future.result()
