@@ -105,6 +105,7 @@ class Collector:
         # First, so that what they leave is looked at in the same round.
         dissolved = RepositoryCollector(self.metadata, self.undo_window, self.rest).run()
         collected.manifests, collected.repositories = dissolved.manifests, dissolved.repositories
+        collected.refused = dissolved.refused
         watcher.begins("collecting", self.metadata.observe(lambda tx: tx.reviews.counts()[1]))
         for lot in self._due():
             for verdict in self._decide(lot):

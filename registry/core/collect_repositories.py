@@ -15,12 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from registry.core.nouns_of_deletion import Mark
-from registry.core.ports import Metadata, Transaction
-
-T = TypeVar("T")
+from registry.core.ports import Contradicted, Metadata, Transaction
 
 UNUSED_FOR: Final = timedelta(days=1)
 """How old a repository is, to which nothing was ever pushed, before it goes."""
@@ -32,10 +30,15 @@ _MANIFESTS: Final = 50
 
 @dataclass(slots=True)
 class Dissolved:
-    """Counts of one round."""
+    """Counts of one round; `refused` are repositories that the database would not let go, whoever points to them."""
 
     manifests: int = 0
     repositories: int = 0
+    refused: int = 0
+
+
+Piece = Callable[[Transaction], Dissolved | None]
+"""A transaction that takes a piece; None when there is none to be taken by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +53,23 @@ class RepositoryCollector:
         """Whatever can go by now, of all that are due."""
         dissolved = Dissolved()
         for repository in self._all(lambda last, tx: tx.dissolution.due(tx.now - self.undo_window, last, _BATCH)):
-            while taken := self._transact(self._taking(repository)):
-                dissolved.manifests += taken.manifests
-                dissolved.repositories += taken.repositories
+            self._take_all(self._taking(repository), dissolved)
         for repository in self._all(lambda last, tx: tx.dissolution.unused(tx.now - UNUSED_FOR, last, _BATCH)):
-            dissolved.repositories += self._transact(_removing(repository))
+            self._take_all(_removing(repository), dissolved)
         return dissolved
 
-    def _transact(self, work: Callable[[Transaction], T]) -> T:
+    def _take_all(self, take: Piece, dissolved: Dissolved) -> None:
+        """Piece by piece, while there is one; where the database refuses, the other repositories go all the same."""
         try:
-            return self.metadata.transact(work)
+            while taken := self._transact(take):
+                dissolved.manifests += taken.manifests
+                dissolved.repositories += taken.repositories
+        except Contradicted:
+            dissolved.refused += 1
+
+    def _transact(self, take: Piece) -> Dissolved | None:
+        try:
+            return self.metadata.transact(take)
         finally:
             self.rest()
 
@@ -69,9 +79,7 @@ class RepositoryCollector:
             yield from (repository for _, repository in lot)
             last = lot[-1]
 
-    def _taking(self, repository: int) -> Callable[[Transaction], Dissolved | None]:
-        """One piece; None when no more can be taken by now."""
-
+    def _taking(self, repository: int) -> Piece:
         def take(tx: Transaction) -> Dissolved | None:
             # From its first piece on nothing restores it, so none ever comes back in part.
             if not tx.dissolution.take(repository, tx.now - self.undo_window):
@@ -85,5 +93,9 @@ class RepositoryCollector:
         return take
 
 
-def _removing(repository: int) -> Callable[[Transaction], bool]:
-    return lambda tx: tx.dissolution.hold_unused(repository) and tx.dissolution.remove(repository)
+def _removing(repository: int) -> Piece:
+    def remove(tx: Transaction) -> Dissolved | None:
+        is_gone = tx.dissolution.hold_unused(repository) and tx.dissolution.remove(repository)
+        return Dissolved(repositories=1) if is_gone else None
+
+    return remove

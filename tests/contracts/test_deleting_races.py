@@ -127,6 +127,13 @@ def test_a_session_that_begins_while_the_repository_is_being_deleted_ends_with_i
     assert ask(url, "SELECT count(*) FROM upload") == [(0,)]
 
 
+def test_nobody_takes_over_a_session_that_is_about_to_end(pair: tuple[Registry, Registry], url: str) -> None:
+    pushing, deleting = pair
+    session = pushing.uploads.begin(APP, pushing.admin)
+    end = partial(pushing.uploads.offset, APP, session, pushing.admin)
+    assert beside(url, deleting, lambda tx: tx.deletions.sessions(_found(tx, APP)), end).result() == 0
+
+
 def test_a_session_that_is_being_taken_over_ends_too(pair: tuple[Registry, Registry], url: str) -> None:
     pushing, deleting = pair
     session = pushing.uploads.begin(APP, pushing.admin)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from registry.core.facts import DeletedRepository
 from registry.core.ports import Metadata, Transaction
@@ -14,6 +15,7 @@ from registry.core.refusals import DeletedRepositoryUnknown, NotDeleted, NotRest
 from registry.core.repositories import RepositoryService
 from registry.core.undo import UndoService
 from registry.core.visible import ALL_VISIBLE
+from registry.metadata.schema import repository
 from registry.oci.digest import Digest
 from registry.oci.errors import ManifestUnknown, NameUnknown, UploadTakenOver, UploadUnknown
 from registry.oci.names import RepositoryName, Tag
@@ -292,6 +294,21 @@ def test_it_goes_piece_by_piece_and_a_collector_that_dies_leaves_the_rest(
         registry.check()
     assert deleted_rows(registry.metadata) == 0
     assert registry.used() == {"team": 0}
+
+
+def test_one_that_the_database_does_not_let_go_keeps_no_other(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blindly = sa.delete(repository).where(repository.c.id == sa.bindparam("repository")).returning(repository.c.id)
+    monkeypatch.setattr("registry.metadata.dissolving._REMOVE", blindly)
+    Registry(registry.metadata, lease=DAY).push_image(LAYER)
+    registry.push_image(LAYER, name=OTHER)
+    for name in (APP, OTHER):
+        delete(registry, name)
+    impatient = Registry(registry.metadata)
+    assert [impatient.collect().refused for _ in range(3)] == [2, 1, 1]
+    assert deleted_rows(registry.metadata) == 1
+    registry.check()
 
 
 def test_what_its_window_has_left_does_not_come_back(registry: Registry) -> None:
