@@ -18,10 +18,10 @@ from tests.system.waiting import eventually
 
 SETTINGS: Final[Mapping[str, Setting]] = {
     "open": True,
-    "lease": "8s",
+    "lease": "6s",
     "undo_window": "0s",
     "delete_delay": "0s",
-    "sweep_interval": "1s",
+    "sweep_interval": "4s",
     "backup_keep": 0,
     "access_log": False,
 }

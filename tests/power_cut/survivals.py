@@ -13,21 +13,21 @@ _FEW: Final = 4
 def survivals(loose: Sequence[Effect]) -> Iterator[list[Effect]]:
     """All, none, names without bytes, bytes without names, each alone, all but each, and the last write torn.
 
-    Of many, such as a checkpoint makes, the first and the last are looked at one by one, and every other together.
+    Of many, such as a checkpoint makes, all but the first and every other stand for one by one.
     """
     whole = list(loose)
     yield whole
     if not whole:
         return
     yield []
-    yield [effect for effect in whole if isinstance(effect, Names)]
-    yield [effect for effect in whole if isinstance(effect, Bytes)]
-    for each in whole if len(whole) <= _FEW else (whole[0], whole[-1]):
-        yield [each]
-        yield [effect for effect in whole if effect is not each]
     if len(whole) > _FEW:
-        yield whole[::2]
-        yield whole[1::2]
+        yield from (whole[1:], whole[::2], whole[1::2])
+    else:
+        yield [effect for effect in whole if isinstance(effect, Names)]
+        yield [effect for effect in whole if isinstance(effect, Bytes)]
+        for each in whole:
+            yield [each]
+            yield [effect for effect in whole if effect is not each]
     last = whole[-1]
     for torn in last.torn() if isinstance(last, Bytes) else ():
         yield [*whole[:-1], torn]
