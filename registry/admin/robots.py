@@ -13,9 +13,8 @@ from registry.admin.asking import Admin, Signed, refusals
 from registry.admin.paging import Page, Paged
 from registry.admin.texts import Description, Instant, Name, Project, Strict
 from registry.admin.versions import Conditional, answered
-from registry.auth.opaque import Opaque
+from registry.auth.giving import made
 from registry.core.administration import demand_no_limits, may_administer
-from registry.core.credentials import Made
 from registry.core.facts import Caller, CredentialKind, Principal, PrincipalKind
 from registry.core.patterns import Pattern
 from registry.core.people_put import Wanted
@@ -115,10 +114,9 @@ async def rotate_secret(
 ) -> RobotSecret:
     """For whoever administers the project. Those it had end, unless they are kept; the new one is told of once."""
     _demand(caller, project)
-    robot, made = robot_name(project, name), Opaque.generate(CredentialKind.TOKEN)
-    hashed = Made(made.hashed, made.hint)
-    await admin.ask(admin.people.rotate, robot, hashed, caller, keep_former=keep_former)
-    return RobotSecret(name=robot, secret=made.text)
+    robot, (text, kept) = robot_name(project, name), made(CredentialKind.TOKEN)
+    await admin.ask(admin.people.rotate, robot, kept, caller, keep_former=keep_former)
+    return RobotSecret(name=robot, secret=text)
 
 
 def _demand(caller: Caller, project: str) -> None:

@@ -13,9 +13,8 @@ from registry.admin import principals
 from registry.admin.asking import Admin, Signed, refusals
 from registry.admin.services import Administration
 from registry.admin.texts import Instant, Label, Name, PatternText, Strict, Words
-from registry.auth.opaque import Opaque
+from registry.auth.giving import give_new
 from registry.core.administration import demand_sight
-from registry.core.credentials import Made
 from registry.core.facts import Caller, CredentialKind, Principal, PrincipalKind, Secret
 from registry.core.granting import fit_actions, fit_pattern
 from registry.core.rights import Grant, parse_limits
@@ -83,18 +82,17 @@ async def make_token(name: Name, wanted: TokenWanted, admin: Admin, caller: Sign
     """For oneself, and for anybody by administrators. Its secret is in this answer, and nowhere else."""
     demand_sight(caller, name)
     user = await admin.ask(_owner, admin, name, caller)
-    made = Opaque.generate(CredentialKind.TOKEN)
-    secret = await admin.ask(
-        admin.credentials.give,
+    text, secret = await admin.ask(
+        give_new,
+        admin.credentials,
         user.id,
-        CredentialKind.TOKEN,
-        Made(made.hashed, made.hint),
         caller,
+        kind=CredentialKind.TOKEN,
         label=wanted.label,
         limits=[Grant("", fit_pattern(each.pattern), fit_actions(each.actions)) for each in wanted.limits],
         expires=wanted.expires,
     )
-    return MadeToken.model_validate({**_members(secret), "secret": made.text})
+    return MadeToken.model_validate({**_members(secret), "secret": text})
 
 
 @router.delete("/{uuid}", summary="Take one back", status_code=204, responses=refusals(404))

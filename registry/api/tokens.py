@@ -19,12 +19,12 @@ from starlette.routing import Route
 from registry.api.authenticate import Authenticator, BadCredentials
 from registry.api.services import Threads
 from registry.auth.basic import BasicCredentials, parse_basic
+from registry.auth.giving import give_new
 from registry.auth.keys import jwks
-from registry.auth.opaque import Opaque
 from registry.auth.scopes import Scope, parse_scopes
 from registry.auth.tokens import Claims, Tokens, TokenTooLarge
 from registry.core.access import Access
-from registry.core.credentials import CredentialService, Made
+from registry.core.credentials import CredentialService
 from registry.core.facts import Action, Caller, CredentialKind, Outcome
 from registry.core.rights import Right
 from registry.core.witness import NOBODY, Witness
@@ -128,21 +128,19 @@ class TokenService:
 
     async def _refresh_token(self, caller: Caller, asked: _Asked) -> str:
         """One that ends with the credential that was shown, and may be used for no more."""
-        made = Opaque.generate(CredentialKind.REFRESH)
-        limits = caller.limits.grants if caller.limits is not None else ()
         give = partial(
-            self.credentials.give,
+            give_new,
+            self.credentials,
             caller.principal,
-            CredentialKind.REFRESH,
-            Made(made.hashed, made.hint),
             caller,
+            kind=CredentialKind.REFRESH,
             label=asked.client,
-            limits=limits,
+            limits=caller.limits.grants if caller.limits is not None else (),
             lifetime=self.refresh_lifetime,
             parent=caller.credential,
         )
-        await self.in_thread(give)
-        return made.text
+        text, _ = await self.in_thread(give)
+        return text
 
     async def _issue(self, caller: Caller, asked: _Asked, refresh: str | None = None) -> Response:
         now = datetime.now(UTC)

@@ -27,7 +27,6 @@ class Handed:
 
 def new_secret() -> Handed:
     """For a robot, or as a personal token."""
-    from registry.auth.opaque import Opaque
+    from registry.auth.giving import made
 
-    opaque = Opaque.generate(CredentialKind.TOKEN)
-    return Handed(opaque.text, Made(opaque.hashed, opaque.hint))
+    return Handed(*made(CredentialKind.TOKEN))

@@ -19,8 +19,8 @@ from starlette.routing import Route
 
 from registry.auth.basic import BasicCredentials
 from registry.auth.browser_keys import BrowserKeys
-from registry.auth.opaque import Opaque
-from registry.core.credentials import CredentialService, Made
+from registry.auth.giving import give_new
+from registry.core.credentials import CredentialService
 from registry.core.facts import Caller, CredentialKind
 from registry.core.people import PeopleService
 from registry.core.refusals import CredentialUnknown, TooManyCredentials
@@ -123,24 +123,24 @@ class Account:
         return replace(caller, credential=given.id if given else None)
 
     async def _token(self, request: Request, signed_in: SignedIn, fields: dict[str, str]) -> Response:
-        caller, made = signed_in.caller, Opaque.generate(CredentialKind.TOKEN)
+        caller = signed_in.caller
         try:
             wish = TokenWish.parse(fields)
             give = partial(
-                self.credentials.give,
+                give_new,
+                self.credentials,
                 caller.principal,
-                CredentialKind.TOKEN,
-                Made(made.hashed, made.hint),
                 caller,
+                kind=CredentialKind.TOKEN,
                 label=wish.label,
                 limits=wish.limits,
                 lifetime=wish.lifetime,
             )
-            await self.in_thread(give)
+            text, _ = await self.in_thread(give)
         except (WishInvalid, TooManyCredentials) as error:
             return await self._shown(signed_in, error=error)
         host = Address.of(self.public_url, request.url.scheme, request.headers.get("host", "")).host
-        return self.pages.show("token.html", label=wish.label, token=made.text, name=caller.name, host=host)
+        return self.pages.show("token.html", label=wish.label, token=text, name=caller.name, host=host)
 
     async def _revoke(self, _: Request, signed_in: SignedIn, fields: dict[str, str]) -> Response:
         caller, uuid = signed_in.caller, fields.get("uuid", "")

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from registry.auth.basic import BasicCredentials
-from registry.auth.opaque import Opaque
-from registry.core.credentials import CredentialService, Made
+from registry.auth.giving import give_new
+from registry.core.credentials import CredentialService
 from registry.core.facts import Action, Caller, Credential, CredentialKind, Outcome
 from registry.core.witness import NOBODY, Witness
 from registry.oci.errors import Busy
@@ -90,20 +90,19 @@ class Sessions:
         former = await self.find(request)
         if former is not None:
             await self.in_thread(self.credentials.sign_out, former.caller)
-        made = Opaque.generate(CredentialKind.SESSION)
         give = partial(
-            self.credentials.give,
+            give_new,
+            self.credentials,
             by.principal,
-            CredentialKind.SESSION,
-            Made(made.hashed, made.hint),
             by,
+            kind=CredentialKind.SESSION,
             label=browser_name(request.headers.get("user-agent", "")),
             lifetime=self.lifetime,
             parent=by.credential,
         )
-        await self.in_thread(give)
+        text, _ = await self.in_thread(give)
         self.witness.tell(Action.SIGN_IN, by, Outcome.DONE, detail="with a browser")
-        self.cookies.put(request, response, Cookie.SESSION, made.text, self.lifetime)
+        self.cookies.put(request, response, Cookie.SESSION, text, self.lifetime)
 
     async def end(self, request: Request, response: Response, signed_in: SignedIn) -> None:
         """Sign out."""
