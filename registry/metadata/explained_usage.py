@@ -15,16 +15,12 @@ from registry.core.usage_parts import Because, ExplainedUsage, Part
 from registry.metadata.instants import to_micros
 from registry.metadata.moment import Moment
 from registry.metadata.schema import link, manifest, project, project_content, reference, repository, reservation
+from registry.metadata.sums import total
 from registry.oci.names import RepositoryName
 
 
 def _number(value: int) -> sa.ColumnElement[int]:
     return sa.literal_column(str(value), sa.BigInteger)
-
-
-def _total(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
-    # A sum of bigints is a numeric, and numerics are no integers to a driver.
-    return sa.cast(sa.func.coalesce(sa.func.sum(column), _number(0)), sa.BigInteger)
 
 
 _lives: Final = repository.c.deleted_at.is_(None)
@@ -84,13 +80,11 @@ _contents: Final = (
 _USED, _RESERVED = -2, -1
 # In one statement, so that all of it is as of one moment.
 _EXPLAIN: Final = sa.union_all(
-    sa.select(_contents.c.because, repository.c.name, _total(_contents.c.size))
+    sa.select(_contents.c.because, repository.c.name, total(_contents.c.size))
     .select_from(_contents.outerjoin(repository, repository.c.id == _contents.c.holder))
     .group_by(_contents.c.because, repository.c.name),
     sa.select(_number(_USED), sa.null(), project.c.used).where(project.c.id == p("project")),
-    sa.select(_number(_RESERVED), sa.null(), _total(reservation.c.size)).where(
-        reservation.c.project_id == p("project")
-    ),
+    sa.select(_number(_RESERVED), sa.null(), total(reservation.c.size)).where(reservation.c.project_id == p("project")),
 )
 _WHOLE: Final[sa.Select[Any]] = sa.select(_EXPLAIN.subquery())
 _REPOSITORIES: Final = (

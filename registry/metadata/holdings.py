@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
@@ -12,13 +12,8 @@ from registry.core.facts import Repository
 from registry.core.nouns_of_holdings import Held, Sharer
 from registry.metadata.moment import Moment
 from registry.metadata.schema import blob, link, manifest, repository, tag
+from registry.metadata.sums import total
 from registry.oci.names import RepositoryName
-
-
-def _sum(size: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:
-    # A sum of bigints is a numeric, and numerics are no integers to a driver.
-    return sa.cast(sa.func.coalesce(sa.func.sum(size), 0), sa.BigInteger)
-
 
 _other_link, _other_manifest = link.alias("other_link"), manifest.alias("other_manifest")
 _linked_elsewhere: Final = sa.exists().where(
@@ -29,18 +24,18 @@ _kept_elsewhere: Final = sa.exists().where(
     _other_manifest.c.repository_id != manifest.c.repository_id,
 )
 _BLOBS: Final = (
-    sa.select(_sum(blob.c.size), _sum(sa.case((_linked_elsewhere, 0), else_=blob.c.size)))
+    sa.select(total(blob.c.size), total(sa.case((_linked_elsewhere, 0), else_=blob.c.size)))
     .select_from(link.join(blob, blob.c.id == link.c.blob_id))
     .where(link.c.repository_id == p("repository"))
 )
 _MANIFESTS: Final = sa.select(
     sa.func.count(),
     sa.func.count(manifest.c.deleted_at),
-    _sum(manifest.c.size),
-    _sum(sa.case((_kept_elsewhere, 0), else_=manifest.c.size)),
+    total(manifest.c.size),
+    total(sa.case((_kept_elsewhere, 0), else_=manifest.c.size)),
 ).where(manifest.c.repository_id == p("repository"))
 _TAGS: Final = sa.select(sa.func.count()).select_from(tag).where(tag.c.repository_id == p("repository"))
-_shared: Final = _sum(blob.c.size)
+_shared: Final = total(blob.c.size)
 _SHARERS: Final = (
     sa.select(repository.c.name, _shared)
     .select_from(

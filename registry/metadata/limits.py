@@ -19,6 +19,7 @@ from registry.metadata.moment import Moment
 from registry.metadata.schema import project, repository, reservation, tag, upload
 from registry.metadata.schema_people import principal
 from registry.metadata.schema_rules import quota
+from registry.metadata.sums import total
 
 IS_LIMITED: Final = sa.select(sa.exists().where(quota.c.scope.is_not(None))).scalar_subquery()
 """Whether anybody has set any: else, nothing is asked of them."""
@@ -51,9 +52,7 @@ _COUNTED: Final[Mapping[Resource, tuple[Any, tuple[Any, ...]]]] = {
 
 
 def _total(column: sa.Column[int], tables: Any, scope: Scope) -> sa.Select[Any]:  # noqa: ANN401  a table or a join
-    # A sum of bigints is a numeric, and numerics are no integers to a driver.
-    total = sa.cast(sa.func.coalesce(sa.func.sum(column), sa.literal_column("0")), sa.BigInteger)
-    return sa.select(total).select_from(tables).where(_THESE[scope])
+    return sa.select(total(column)).select_from(tables).where(_THESE[scope])
 
 
 def _count(resource: Resource, scope: Scope) -> sa.Select[Any]:

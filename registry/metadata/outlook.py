@@ -13,15 +13,11 @@ from registry.metadata.instants import from_micros
 from registry.metadata.moment import Moment
 from registry.metadata.schema import repository, review, stored_object, upload
 from registry.metadata.statements import Row
+from registry.metadata.sums import total
 
 # In the text, so that the partial index is found (see `objects`).
 _doomed: Final = stored_object.c.state == sa.literal_column("'doomed'")
 _is_open: Final = upload.c.finished.is_(None)
-
-
-def _sum_of(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
-    # A sum of bigints is a numeric, and numerics are no integers to a driver.
-    return sa.cast(sa.func.coalesce(sa.func.sum(column), sa.literal_column("0")), sa.BigInteger)
 
 
 def _summed(size: sa.ColumnElement[int], first: sa.ColumnElement[int]) -> sa.Select[Any]:
@@ -31,8 +27,8 @@ def _summed(size: sa.ColumnElement[int], first: sa.ColumnElement[int]) -> sa.Sel
 
 
 _REVIEWS: Final = _summed(sa.literal_column("0"), review.c.due_at)
-_OBJECTS: Final = _summed(_sum_of(stored_object.c.size), stored_object.c.changed_at).where(_doomed)
-_SESSIONS: Final = _summed(_sum_of(upload.c.offset), upload.c.expires_at).where(_is_open)
+_OBJECTS: Final = _summed(total(stored_object.c.size), stored_object.c.changed_at).where(_doomed)
+_SESSIONS: Final = _summed(total(upload.c.offset), upload.c.expires_at).where(_is_open)
 _OBJECT_PAGE: Final = (
     sa.select(stored_object.c.id, stored_object.c.key, stored_object.c.size, stored_object.c.changed_at)
     .where(_doomed, stored_object.c.id > p("after"))

@@ -17,14 +17,13 @@ from registry.core.facts import ContentKind
 from registry.core.fsck_facts import Miscount, ProjectUsage
 from registry.metadata.moment import Moment
 from registry.metadata.schema import blob, link, manifest, project, project_content, reference, repository, reservation
+from registry.metadata.sums import total
 from registry.oci.digest import Digest
 from registry.oci.manifest import Kind
 
 
 def _sum_of(column: sa.Column[int], *where: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-    # A sum of bigints is a numeric, and numerics are no integers to a driver.
-    total = sa.select(sa.func.coalesce(sa.func.sum(column), sa.literal_column("0"))).where(*where)
-    return sa.cast(total.scalar_subquery(), sa.BigInteger)
+    return sa.select(total(column)).where(*where).scalar_subquery()
 
 
 def _owed(of: Any) -> sa.ColumnElement[int]:  # noqa: ANN401  a column or a parameter
