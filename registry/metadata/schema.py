@@ -137,6 +137,7 @@ tag_history: Final = sa.Table(
     sa.Column("ended_at", INSTANT, nullable=False),
     row_of("ended_by", principal.c.id),
     sa.Index("ix_tag_history_repository_id_name_set_at", "repository_id", "name", "set_at"),
+    sa.Index("ix_tag_history_repository_id_digest", "repository_id", "digest", "ended_at"),
 )
 
 # `object` is what SQL calls this table; `stored_object` what Python may.

@@ -39,35 +39,32 @@ _TAGGED: Final = (
 )
 
 _lost: Final = (
-    sa.select(tag_history.c.digest, sa.func.max(tag_history.c.ended_at).label("at"))
-    .where(tag_history.c.repository_id == p("repository"))
-    .group_by(tag_history.c.digest)
-    .subquery("lost")
+    sa.select(sa.func.max(tag_history.c.ended_at))
+    .where(tag_history.c.repository_id == manifest.c.repository_id, tag_history.c.digest == manifest.c.digest)
+    .scalar_subquery()
 )
 _subject: Final = manifest.alias("subject")
-_UNTAGGED: Final = (
-    sa.select(manifest.c.digest, manifest.c.pushed_at, manifest.c.pulled_at, _lost.c.at)
-    .select_from(manifest.outerjoin(_lost, _lost.c.digest == manifest.c.digest))
-    .where(
-        manifest.c.repository_id == p("repository"),
-        manifest.c.deleted_at.is_(None),
-        ~sa.exists().where(tag.c.manifest_id == manifest.c.id),
-        ~sa.exists().where(
-            reference.c.repository_id == manifest.c.repository_id,
-            reference.c.digest == manifest.c.digest,
-            reference.c.kind == p("child"),
-        ),
-        ~sa.exists().where(
-            _subject.c.repository_id == manifest.c.repository_id, _subject.c.digest == manifest.c.subject
-        ),
-    )
+_UNTAGGED: Final = sa.select(manifest.c.digest, manifest.c.pushed_at, manifest.c.pulled_at, _lost).where(
+    manifest.c.repository_id == p("repository"),
+    manifest.c.deleted_at.is_(None),
+    ~sa.exists().where(tag.c.manifest_id == manifest.c.id),
+    ~sa.exists().where(
+        reference.c.repository_id == manifest.c.repository_id,
+        reference.c.digest == manifest.c.digest,
+        reference.c.kind == p("child"),
+    ),
+    ~sa.exists().where(_subject.c.repository_id == manifest.c.repository_id, _subject.c.digest == manifest.c.subject),
 )
 _UNTAGGED_PAGE: Final = _UNTAGGED.where(manifest.c.digest > p("last")).order_by(manifest.c.digest).limit(p("limit"))
 _UNTAGGED_ONE: Final = _UNTAGGED.where(manifest.c.digest == p("which"))
 _KNOWN: Final = sa.select(manifest.c.id).where(
     manifest.c.repository_id == p("repository"), manifest.c.digest == p("which")
 )
-_POINTED: Final = sa.select(tag_history.c.digest).where(tag_history.c.repository_id == p("repository")).distinct()
+_WAS_TAGGED: Final = (
+    sa.select(tag_history.c.id)
+    .where(tag_history.c.repository_id == p("repository"), tag_history.c.digest == p("which"))
+    .limit(1)
+)
 
 
 class Standings:
@@ -109,14 +106,11 @@ class Standings:
 
     def gone(self, repository: Repository, digests: Sequence[Digest]) -> Sequence[Digest]:
         """Those that tags pointed to once, and that have no row any more."""
-        unknown = [each for each in digests if not self._knows(repository, each)]
-        if not unknown:
-            return []
-        pointed = {row[0] for row in self._moment.run(_POINTED, repository=repository.id)}
-        return [each for each in unknown if each.packed in pointed]
+        return [each for each in digests if self._is_gone(repository, each)]
 
-    def _knows(self, repository: Repository, digest: Digest) -> bool:
-        return bool(self._moment.run(_KNOWN, repository=repository.id, which=digest.packed))
+    def _is_gone(self, repository: Repository, digest: Digest) -> bool:
+        this = {"repository": repository.id, "which": digest.packed}
+        return not self._moment.run(_KNOWN, **this) and bool(self._moment.run(_WAS_TAGGED, **this))
 
 
 def _as_standing(row: Row) -> StandingTag:
