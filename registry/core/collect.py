@@ -74,7 +74,8 @@ class Collected:
         return bool(self.manifests or self.links or self.blobs or self.repositories)
 
     def __str__(self) -> str:
-        return f"{self.manifests} manifests, {self.links} links and {self.blobs} blobs went"
+        parts = f"{self.manifests} manifests, {self.links} links"
+        return f"{self.repositories} repositories, {parts} and {self.blobs} blobs went"
 
     def count(self, verdict: Verdict) -> None:
         """One more."""

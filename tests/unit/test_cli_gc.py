@@ -65,7 +65,7 @@ def test_what_is_due_goes_when_it_is_told_to(desk: Desk) -> None:
     assert desk.does("gc plan") == ["0 goes, 0 stays, 0 later; 0 bytes would be free"]
     assert desk.does("gc status")[-1].endswith(" s: 1 links, 1 blobs")
     assert desk.json("gc status")["runs"][0]["counts"]["blobs"] == 1
-    assert desk.does("gc run")[0].startswith("0 manifests, 0 links and 0 blobs went")
+    assert desk.does("gc run")[0].startswith("0 repositories, 0 manifests, 0 links and 0 blobs went")
 
 
 def test_a_rehearsal_tells_of_what_is_due_and_changes_nothing(desk: Desk) -> None:
