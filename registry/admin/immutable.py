@@ -53,7 +53,7 @@ async def list_immutable_rules(admin: Admin, caller: Signed, paging: Paged) -> P
 @router.put(
     "",
     summary="Say which tags cannot change",
-    responses={201: {"model": ShownImmutableRule, "description": "Nothing was said before"}, **refusals(412)},
+    responses={201: {"model": ShownImmutableRule, "description": "Nothing was said before"}, **refusals(409, 412)},
 )
 async def put_immutable_rule(
     place: Placed, wanted: ImmutableRuleWanted, admin: Admin, caller: Signed, condition: Conditional, response: Response

@@ -48,6 +48,7 @@ TYPES: Final[Mapping[type[RegistryError], str]] = {
     refusals.NotAdmitted: "not-admitted",
     refusals.NotRestorable: "not-restorable",
     refusals.TagRuleUnknown: "rule-unknown",
+    refusals.TooManyRules: "too-many-rules",
     refusals.TooManyCredentials: "too-many-credentials",
     refusals.ProjectUnknown: "project-unknown",
     refusals.Unfit: "unfit",

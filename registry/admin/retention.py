@@ -144,7 +144,7 @@ async def list_retention_rules(admin: Admin, caller: Signed, paging: Paged) -> P
 @router.put(
     "",
     summary="Say which tags are kept",
-    responses={201: {"model": ShownRetentionRule, "description": "Nothing was said before"}, **refusals(412)},
+    responses={201: {"model": ShownRetentionRule, "description": "Nothing was said before"}, **refusals(409, 412)},
 )
 async def put_retention_rule(
     place: Placed, wanted: RetentionRuleWanted, admin: Admin, caller: Signed, condition: Conditional, response: Response

@@ -29,6 +29,12 @@ class TagRuleUnknown(RegistryError):
     status, message = 404, "no such rule"
 
 
+class TooManyRules(RegistryError):
+    """More of one kind than a project may have in force; `detail` names the limit."""
+
+    status, message = 409, "too many rules are in force: take back or disable some"
+
+
 class CredentialUnknown(RegistryError):
     """No such credential of this principal, or it was taken back before."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from registry.core.companions import subject_of
@@ -44,8 +44,7 @@ class RetentionPlanner:
         if not case.rules:
             return RetentionPlan(repository, generation, [], [])
         tags = list(self._tags(repository))
-        gone = self._gone(repository, tags)
-        decisions = decide(tags, Case(case.immutable, case.rules, case.now, case.counted_since, gone))
+        decisions = decide(tags, replace(case, gone=self._gone(repository, tags)))
         is_asked = any(rule.keeps.untagged_after for rule in case.rules)
         return RetentionPlan(
             repository, generation, decisions, ending(self._untagged(repository) if is_asked else [], case)

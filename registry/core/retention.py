@@ -26,7 +26,7 @@ from registry.oci.names import Tag
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is decided upon: the rules about one repository, its immutable tags' rules first, and what is known of it.
+    """By what is decided: the rules about one repository, of both kinds, and what is known of it.
 
     `counted_since` is when pulls began to be counted, and `gone` are subjects that were here and cannot come back.
     """

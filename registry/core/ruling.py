@@ -10,11 +10,13 @@ from registry.core.administration import may_administer
 from registry.core.facts import Action, Caller
 from registry.core.patterns import Pattern, PatternInvalid
 from registry.core.ports import Metadata, Transaction
-from registry.core.refusals import Changed, TagRuleUnknown, Unfit
+from registry.core.refusals import Changed, TagRuleUnknown, TooManyRules, Unfit
 from registry.core.tag_patterns import TagPatterns
 from registry.core.tag_rules import GivenRule, RuleKind, TagRule
 from registry.oci.names import RepositoryName, Tag
 
+MOST_OF_A_PROJECT: Final = 100
+"""Rules of a kind that are in force for repositories of one project, or for patterns over all of them."""
 _BATCH: Final = 500
 
 
@@ -28,7 +30,7 @@ class RuleService:
     def put(self, wanted: TagRule, by: Caller, *, version: int | None = None) -> GivenRule:
         """What is said of these tags, in place of what was said of them before.
 
-        `version` is that of the rule to be replaced, 0 for none. Raises: Changed, Unfit.
+        `version` is that of the rule to be replaced, 0 for none. Raises: Changed, Unfit, TooManyRules.
         """
         fit_rule(wanted)
 
@@ -39,6 +41,7 @@ class RuleService:
                 raise Changed(rule=str(former.rule if former else wanted))
             if former is not None and former.rule == wanted.named(former.uuid):
                 return former
+            self._demand_room(tx, wanted)
             given = tx.tag_rules.put(wanted.named(former.uuid if former else ""), by)
             tx.journal.note(Action.PUT_RULE, by, target=self.kind, detail=str(given.rule))
             return given
@@ -87,11 +90,24 @@ class RuleService:
 
         return self.metadata.transact(take_back)
 
+    def _demand_room(self, tx: Transaction, wanted: TagRule) -> None:
+        """All that are in force are looked at whenever a tag moves. Raises: TooManyRules."""
+        if wanted.is_enabled:
+            places = ((rule.repositories, rule.tags) for rule in tx.tag_rules.enabled(self.kind))
+            others = [where for where, tags in places if (where, tags) != (wanted.repositories, wanted.tags)]
+            if sum(_project(each) == _project(wanted.repositories) for each in others) >= MOST_OF_A_PROJECT:
+                raise TooManyRules(limit=MOST_OF_A_PROJECT)
+
     def _given(self, tx: Transaction, uuid: str) -> GivenRule:
         given = tx.tag_rules.find(self.kind, uuid)
         if given is None:
             raise TagRuleUnknown(uuid=uuid[:100])
         return given
+
+
+def _project(pattern: Pattern) -> str:
+    """What is written as the first component of its names."""
+    return pattern.text.partition("/")[0]
 
 
 def fit_tags(text: str) -> TagPatterns:

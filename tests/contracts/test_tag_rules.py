@@ -8,10 +8,11 @@ from datetime import timedelta
 
 import pytest
 
+from registry.core import ruling
 from registry.core.keeps import Keeps
 from registry.core.patterns import Pattern
 from registry.core.ports import Metadata
-from registry.core.refusals import Changed, TagRuleUnknown, Unfit
+from registry.core.refusals import Changed, TagRuleUnknown, TooManyRules, Unfit
 from registry.core.rights import Grant, Rights
 from registry.core.ruling import RuleService, fit_tags
 from registry.core.tag_patterns import ALL_TAGS, NO_TAGS, TagPatterns
@@ -136,6 +137,25 @@ def test_a_rule_that_keeps_nothing_is_refused(people: People, retention: RuleSer
         retention.put(keeping(NO_TAGS), people.admin)
     with pytest.raises(Unfit):
         fit_tags("**")
+
+
+def test_a_project_has_so_many_rules_in_force_and_no_more(
+    people: People, retention: RuleService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ruling, "MOST_OF_A_PROJECT", 2)
+    for tags in ("a", "b"):
+        retention.put(keeping(TagPatterns(tags)), people.admin)
+    third = keeping(repositories=Pattern("team/app"))
+    with pytest.raises(TooManyRules):
+        retention.put(third, people.admin)
+    retention.put(replace(third, is_enabled=False), people.admin)
+    with pytest.raises(TooManyRules):
+        retention.put(third, people.admin)
+    # One that is there may change, and other projects have room of their own.
+    retention.put(keeping(TagPatterns("a"), Keeps(last=9)), people.admin)
+    retention.put(keeping(repositories=Pattern("teams/**")), people.admin)
+    retention.put(replace(keeping(TagPatterns("a")), is_enabled=False), people.admin)
+    retention.put(third, people.admin)
 
 
 def generation(metadata: Metadata) -> int:
