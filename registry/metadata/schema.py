@@ -172,10 +172,11 @@ blob: Final = sa.Table(
     sa.Column("verified_at", INSTANT, nullable=False),
     sa.CheckConstraint("(object_id IS NULL) <> (content_id IS NULL)", name="bytes"),
     sa.Index("ix_blob_content_id", "content_id"),
-    # What was verified longest ago is the next to be verified.
-    sa.Index("ix_blob_verified_at", "verified_at", "id"),
 )
 _DAMAGED: Final = blob.c.damaged_at.is_not(None)
+# What was verified longest ago is the next to be verified; small blobs and damaged ones are looked at elsewhere.
+_READ: Final = sa.and_(blob.c.object_id.is_not(None), blob.c.damaged_at.is_(None))
+sa.Index("ix_blob_verified_at", blob.c.verified_at, blob.c.id, sqlite_where=_READ, postgresql_where=_READ)
 sa.Index("ix_blob_damaged", blob.c.digest, sqlite_where=_DAMAGED, postgresql_where=_DAMAGED)
 
 link: Final = sa.Table(

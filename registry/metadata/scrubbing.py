@@ -16,6 +16,7 @@ from registry.metadata.instants import from_micros, to_micros
 from registry.metadata.moment import Moment
 from registry.metadata.schema import blob, content, manifest, stored_object
 from registry.metadata.statements import Row
+from registry.metadata.sums import total
 from registry.oci.digest import Digest
 
 _order: Final = (blob.c.verified_at, blob.c.id)
@@ -35,10 +36,11 @@ _due: Final = (
     .limit(p("limit"))
 )
 _DUE: Final = {
-    False: _due.where(blob.c.damaged_at.is_(None)),
+    # In the words of the index, which has no others in it.
+    False: _due.where(blob.c.object_id.is_not(None), blob.c.damaged_at.is_(None)),
     True: _due.where(blob.c.damaged_at.is_not(None)),
 }
-_BYTES_DUE: Final = sa.select(sa.func.coalesce(sa.func.sum(blob.c.size), 0)).where(
+_BYTES_DUE: Final = sa.select(total(blob.c.size)).where(
     blob.c.verified_at <= p("until"), blob.c.object_id.is_not(None), blob.c.damaged_at.is_(None)
 )
 _LOOKED: Final = (
@@ -49,9 +51,9 @@ _LOOKED: Final = (
 _is_fresh: Final = blob.c.verified_at > p("since")
 _OBJECTS: Final = sa.select(
     sa.func.count(),
-    sa.func.coalesce(sa.func.sum(blob.c.size), 0),
-    sa.func.coalesce(sa.func.sum(sa.case((_is_fresh, 1), else_=0)), 0),
-    sa.func.coalesce(sa.func.sum(sa.case((_is_fresh, blob.c.size), else_=0)), 0),
+    total(blob.c.size),
+    sa.func.count(sa.case((_is_fresh, blob.c.id))),
+    total(sa.case((_is_fresh, blob.c.size))),
     sa.func.min(blob.c.verified_at),
 ).where(blob.c.object_id.is_not(None), blob.c.damaged_at.is_(None))
 _CONTENTS: Final = sa.select(
@@ -100,7 +102,8 @@ class Scrubbing:
 
     def bytes_due(self, until: datetime) -> int:
         """Of all whole ones together."""
-        return int(self._moment.run(_BYTES_DUE, until=to_micros(until))[0][0])
+        size: int = self._moment.run(_BYTES_DUE, until=to_micros(until))[0][0]
+        return size
 
     def looked(self, rows: Iterable[ObjectRow]) -> None:
         """They were read just now; in the order of digests, as whoever locks more than one blob."""
@@ -118,9 +121,9 @@ class Scrubbing:
         blobs, manifests = self._moment.run(_COUNTS)[0]
         return Sums(
             objects,
-            int(size),
-            int(verified),
-            int(verified_size),
+            size,
+            verified,
+            verified_size,
             None if oldest is None else from_micros(oldest),
             contents,
             passed,
