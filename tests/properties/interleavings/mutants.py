@@ -59,6 +59,8 @@ MUTANTS: Final = [
     Mutant("blobs._FIND", "two commits of one blob"),
     Mutant("repositories._HOLD", "a session that begins, and the deletion of its repository"),
     Mutant("uploads._FIND", "two requests for one session"),
+    Mutant("quotas._HOLD", "two pushes for the last tag of a project"),
+    Mutant("limits._HOLD_OWNER", "two pushes for the last bytes of an owner"),
     # Whoever deletes
     Mutant("manifests._BY_DIGEST", "a push of an index, and the deletion of its child"),
     Mutant("deletions._HOLD_LIVE", "two deletions of one repository"),
@@ -92,9 +94,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "allowances": "tests/contracts/test_quota.py",
     "credentials": _PEOPLE,
     "grants": _PEOPLE,
-    "limits": "tests/contracts/test_quota.py",
     "people": _PEOPLE,
-    "quotas": "tests/contracts/test_quota.py",
     "remedies": "tests/contracts/test_inventory.py",
     "standings": "tests/contracts/test_retention_races.py",
     "usage": "tests/contracts/test_inventory.py",
