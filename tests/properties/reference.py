@@ -256,5 +256,8 @@ class Reference:
     def serves(self, name: RepositoryName, digest: Digest) -> bool:
         return name in self.shelves and self.shelves[name].serves(digest)
 
+    def holds_anything(self, name: RepositoryName) -> bool:
+        return name in self.shelves and bool(self.shelves[name].links)
+
     def _shelf(self, name: RepositoryName) -> Shelf:
         return self.shelves.setdefault(name, Shelf(self.documents, name=name))

@@ -16,7 +16,7 @@ from copy import deepcopy
 from typing import Final
 
 import pytest
-from hypothesis import assume, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -58,6 +58,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.open = ExitStack()
         self.premises: Premises = self.open.enter_context(GROUNDS[self.ground]())
         self.model = Reference(DOCUMENTS)
+        self.was_cut = False
 
     def teardown(self) -> None:
         with self.open:
@@ -127,8 +128,9 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(name=names, fuse=fuses)
     def delete_repository(self, name: RepositoryName, fuse: int | None) -> None:
-        # One that holds nothing may have gone by itself.
-        assume(name in self.model.shelves and self.model.shelves[name].links)
+        if not self.model.holds_anything(name):
+            # It may have gone by itself.
+            return
         premises = self.premises
         self._do(
             lambda model: model.delete_repository(name),
@@ -224,15 +226,15 @@ class Lifecycle(RuleBasedStateMachine):
 
     def _cut_off(self, act: Callable[[], object], fuse: int | None) -> bool:
         """Whether the power failed before it was done; everything stands again by then."""
-        self.premises.fuse.left = fuse
+        self.premises.fuse.left, self.was_cut = fuse, False
         try:
             act()
         except PowerCut:
+            self.was_cut = True
             self.premises.restart()
-            return True
         finally:
             self.premises.fuse.left = None
-        return False
+        return self.was_cut
 
     def _name_what_is_gone(self) -> None:
         known = {each.uuid for each in self.model.gone}
