@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import httpx
 
@@ -16,12 +17,21 @@ class Forgotten(Exception):
 
 
 class Session:
-    """One blob on its way to where `location` says."""
+    """One blob on its way to where `begun` says; `may_end` whether somebody may have ended the session by now."""
 
-    def __init__(self, registry: RegistryClient, patience: Patience, location: str, blob: Blob, pieces: int) -> None:
+    def __init__(
+        self,
+        registry: RegistryClient,
+        patience: Patience,
+        begun: httpx.Response,
+        blob: Blob,
+        pieces: int,
+        may_end: Callable[[], bool],
+    ) -> None:
         self._registry = registry
         self._patience = patience
-        self._location = location
+        self._may_end = may_end
+        self._location = begun.headers["location"]
         self._blob = blob
         # A range of one byte cannot be told from one of none.
         self._piece = max(blob.size // pieces + 1, 2)
@@ -80,5 +90,7 @@ class Session:
         return offset
 
     def _demand(self, answer: httpx.Response, status: int) -> None:
-        if not self._patience.expect(answer, status, 404) or answer.status_code != status:
+        # In the middle of a request, an end by somebody else looks like being taken over.
+        also = (404, 409) if self._may_end() else (404,)
+        if not self._patience.expect(answer, status, *also) or answer.status_code != status:
             raise Forgotten

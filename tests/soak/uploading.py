@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import httpx
+
 from tests.soak.ledger import Kind, Ledger, Name
 from tests.soak.material import REPOSITORIES
 from tests.soak.patience import GaveUp, Lost, Patience
@@ -17,6 +19,8 @@ from tests.support.client import RegistryClient
 from tests.support.images import Blob
 
 _ATTEMPTS: Final = 20
+_CANCELLED: Final = 0.3
+"""How many of the uploads that are given up are cancelled, instead of left to expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,12 @@ class Uploader:
 
     def abandon(self, repository: str, blob: Blob) -> None:
         """Begin an upload and never end it. Raises: GaveUp."""
-        location = self._start(repository)
         try:
+            location = self._start(repository).headers["location"]
             self.patience.once(lambda: self.registry.patch(location, blob.data[: blob.size // 2], at=0))
-        except Lost:
+        except (Forgotten, Lost):
             return
-        if self.chance.random() < 0.3:
+        if self.chance.random() < _CANCELLED:
             self.patience.expect(self.patience.ask(lambda: self.registry.cancel_upload(location)), 204, 404)
 
     def _bring(self, repository: str, blob: Blob) -> float:
@@ -61,7 +65,7 @@ class Uploader:
         return self.chance.choice(ways)(repository, blob)
 
     def _mount(self, repository: str, blob: Blob) -> float:
-        asked = time.monotonic()
+        asked, may_end = time.monotonic(), self._ending(repository)
         source = self.chance.choice((None, *REPOSITORIES))
         answer = self.patience.ask(lambda: self.registry.mount(repository, blob.digest, source))
         if not self.patience.expect(answer, 201, 202):
@@ -69,23 +73,30 @@ class Uploader:
         if answer.status_code == 201:
             self.patience.minutes.count("blobs mounted")
             return asked
-        return Session(self.registry, self.patience, answer.headers["location"], blob, 1).send()
+        return Session(self.registry, self.patience, answer, blob, 1, may_end).send()
 
     def _at_once(self, repository: str, blob: Blob) -> float:
-        asked = time.monotonic()
+        asked, may_end = time.monotonic(), self._ending(repository)
         answer = self.patience.ask(lambda: self.registry.push_at_once(repository, blob.digest, blob.data))
-        if not self.patience.expect(answer, 201):
+        # A large one has a session too, for as long as it comes.
+        if not self.patience.expect(answer, 201, *((404, 409) if may_end() else ())) or answer.status_code != 201:
             raise Forgotten
         self.patience.minutes.count("blobs pushed at once")
         return asked
 
     def _in_pieces(self, repository: str, blob: Blob) -> float:
-        sent = Session(self.registry, self.patience, self._start(repository), blob, self.chance.randint(1, 4)).send()
+        may_end, pieces = self._ending(repository), self.chance.randint(1, 4)
+        sent = Session(self.registry, self.patience, self._start(repository), blob, pieces, may_end).send()
         self.patience.minutes.count("blobs pushed in pieces")
         return sent
 
-    def _start(self, repository: str) -> str:
+    def _ending(self, repository: str) -> Callable[[], bool]:
+        """Whether somebody may have deleted the repository since, and with it every session."""
+        look = self.ledger.look(Name(Kind.REPOSITORY, repository, ""))
+        return lambda: not self.ledger.stands(look)
+
+    def _start(self, repository: str) -> httpx.Response:
         answer = self.patience.ask(lambda: self.registry.start_upload(repository))
         if not self.patience.expect(answer, 202):
             raise Forgotten
-        return answer.headers["location"]
+        return answer
