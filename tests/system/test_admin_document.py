@@ -97,12 +97,9 @@ def scene(server: RunningServer, admin: httpx.Client) -> Scene:
         admin.delete(path)
     for scope in ("project", "user"):
         admin.put(f"/default-quotas/{scope}", json={}).raise_for_status()
+    rules = _ruled(admin)
     image, deleted = _pushed(server), admin.delete("/repositories/team/app")
     _pushed(server)
-    rules = [
-        admin.put(f"/{kind}-rules", params={"repositories": "ruled/**"}, json=document).json()["uuid"]
-        for kind, document in (("immutable", {}), ("retention", {"keeps": {"last": 1}}))
-    ]
     made = {name: admin.post(f"/users/{name}/tokens", json={}).json() for name in ("admin", "plain", "victim")}
     return Scene(
         {"administrator": made["admin"]["secret"], "user": made["plain"]["secret"]},
@@ -117,6 +114,17 @@ def scene(server: RunningServer, admin: httpx.Client) -> Scene:
             "digest": (image.digest,),
         },
     )
+
+
+def _ruled(admin: httpx.Client) -> list[str]:
+    """A rule of each kind about nothing else that is asked for, and no other: their UUIDs."""
+    for kind in ("immutable", "retention"):
+        for rule in admin.get(f"/{kind}-rules", params={"limit": 500}).json()["items"]:
+            admin.delete(f"/{kind}-rules/{rule['uuid']}").raise_for_status()
+    return [
+        admin.put(f"/{kind}-rules", params={"repositories": "ruled/**"}, json=document).json()["uuid"]
+        for kind, document in (("immutable", {}), ("retention", {"keeps": {"last": 1}}))
+    ]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
