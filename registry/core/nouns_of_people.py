@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from registry.core.facts import LOCAL, Caller, CredentialKind, GivenGrant, Principal, PrincipalKind, Secret
-from registry.core.patterns import Pattern
+from registry.core.patterns import Pattern, Span
 from registry.core.rights import Rights
 
 ALL: Final = 1 << 31
@@ -110,6 +110,12 @@ class Grants(Protocol):
     def remove(self, uuid: str) -> bool: ...
     def page(self, last: str, limit: int, subject: Principal | None = None) -> Sequence[GivenGrant]:
         """After the one of UUID `last`, in no order of meaning; of one subject, if given."""
+        ...
+
+    def near(
+        self, principal: int, spans: Sequence[Span], last: str, limit: int, subject: Principal | None = None
+    ) -> Sequence[GivenGrant]:
+        """The same of those that concern the principal, its groups or everybody, or whose patterns lie in a span."""
         ...
 
 

@@ -137,6 +137,12 @@ class Rights:
         return any(each.speaks_of(right) and not each.denies for each in self.grants)
 
     @cached_property
+    def administered(self) -> Visible:
+        """Where patterns lie that `admin` may be held throughout; denials are not looked at."""
+        spoken = (each for each in self.grants if each.speaks_of(Right.ADMIN) and not each.denies)
+        return Visible.of(each.pattern for each in spoken)
+
+    @cached_property
     def visible(self) -> Visible:
         """What may be pulled, for a query."""
         spoken = [each for each in self.grants if each.speaks_of(Right.PULL)]

@@ -11,11 +11,11 @@ from sqlalchemy import bindparam as p
 from sqlalchemy.dialects.postgresql import insert
 
 from registry.core.facts import Caller, GivenGrant, Principal
-from registry.core.patterns import Pattern
+from registry.core.patterns import Pattern, Span
 from registry.core.rights import Rights
 from registry.metadata.instants import from_micros
 from registry.metadata.moment import Moment
-from registry.metadata.recognition import GRANTS, admin_groups_of, as_grant, as_rights, bump, grants_to
+from registry.metadata.recognition import GRANTS, admin_groups_of, as_grant, as_rights, bump, concerned, grants_to
 from registry.metadata.schema_people import grant, principal
 from registry.metadata.statements import Row
 
@@ -41,6 +41,14 @@ _ON: Final = _SHOWN.where(
 ).with_for_update(of=grant)
 _PAGE: Final = _SHOWN.where(grant.c.uuid > p("last")).order_by(grant.c.uuid).limit(p("limit"))
 _PAGE_OF: Final = _PAGE.where(grant.c.principal_id == p("principal"))
+_NEAR: Final = _PAGE.where(
+    sa.or_(
+        grant.c.principal_id.in_(sa.select(concerned.c.id)),
+        sa.and_(grant.c.pattern >= p("first"), grant.c.pattern < p("end")),
+    )
+)
+_NEAR_OF: Final = _NEAR.where(grant.c.principal_id == p("subject"))
+_NO_SPAN: Final = Span("", "")
 _PUT: Final = (
     insert(grant)
     .values(
@@ -111,6 +119,18 @@ class Grants:
         else:
             rows = self._moment.run(_PAGE_OF, last=last, limit=limit, principal=subject.id)
         return [_as_given(row) for row in rows]
+
+    def near(
+        self, principal: int, spans: Sequence[Span], last: str, limit: int, subject: Principal | None = None
+    ) -> Sequence[GivenGrant]:
+        """Span by span, each in the order of UUIDs, of which the first ones of all are wanted."""
+        statement, of = (_NEAR, {}) if subject is None else (_NEAR_OF, {"subject": subject.id})
+        found: dict[str, GivenGrant] = {}
+        for span in spans or (_NO_SPAN,):
+            within = {"first": span.first, "end": span.end, **of}
+            rows = self._moment.run(statement, principal=principal, last=last, limit=limit, **within)
+            found |= {given.grant.uuid: given for given in map(_as_given, rows)}
+        return [found[uuid] for uuid in sorted(found)[:limit]]
 
     def _touch(self) -> None:
         self._moment.run(bump, name=GRANTS)

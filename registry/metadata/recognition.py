@@ -58,7 +58,7 @@ credential_hashed: Final = _CREDENTIALS.where(
 grants_generation: Final = _OF_GRANTS
 
 # Itself, its groups, and everybody: by name, which has an index where its kind has none.
-_CONCERNED: Final = sa.union_all(
+concerned: Final = sa.union_all(
     sa.select(principal.c.id).where(principal.c.id == p("principal")),
     sa.select(membership.c.group_id).where(membership.c.member_id == p("principal")),
     sa.select(principal.c.id).where(principal.c.name == ANONYMOUS),
@@ -68,7 +68,7 @@ grants_to: Final = (
         principal.c.name, principal.c.kind, grant.c.pattern, grant.c.actions, grant.c.denies, grant.c.uuid, grant.c.id
     )
     .select_from(grant.join(principal, principal.c.id == grant.c.principal_id))
-    .where(grant.c.principal_id.in_(sa.select(_CONCERNED.c.id)), principal.c.disabled_at.is_(None))
+    .where(grant.c.principal_id.in_(sa.select(concerned.c.id)), principal.c.disabled_at.is_(None))
     .distinct()
     .order_by(grant.c.id)
 )

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from registry.core import granting
 from registry.core.access import Access
+from registry.core.administration import may_see
 from registry.core.facts import Caller, CredentialKind, PrincipalKind
 from registry.core.granting import GrantService
 from registry.core.patterns import Pattern
@@ -182,3 +184,46 @@ def test_grants_are_seen_by_whom_they_concern_and_by_who_may_give_them(metadata:
     }  # fmt: skip
     assert grants.page_for(caller, seen[0].grant.uuid, 1) == seen[1:2]
     assert len(grants.page_for(admin, "", 100)) == 5
+
+
+PATTERNS = ("**", "team/**", "team/app", "team/app-*", "team/a*", "te*m/x", "team/deep/**", "away/app", "away/**", "x")
+
+
+@pytest.mark.parametrize(
+    "administers", [(), ("**",), ("team/**",), ("team/a*", "away/app"), ("te*m/x",), ("team/app",)]
+)
+def test_the_query_leaves_out_no_grant_that_may_be_seen(
+    metadata: Metadata, admin: Caller, administers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(granting, "_BATCH", 3)
+    people, grants = PeopleService(metadata), GrantService(metadata)
+    for name in ("alice", "bob"):
+        people.add_user(name, admin)
+    for pattern in PATTERNS:
+        grants.put("bob", pattern, ["pull"], admin)
+    people.add_group("@devs", admin)
+    people.join("@devs", "alice", admin)
+    grants.put("@devs", "open/**", ["pull"], admin)
+    for pattern in administers:
+        grants.put("alice", pattern, ["admin"], admin)
+    grants.put("alice", "team/deep/**", ["admin"], admin, denies=True)
+    alice = people.get("alice")
+    caller = Caller(alice.id, "alice", rights=metadata.observe(lambda tx: tx.grants.concerning(alice.id)))
+    seen = [each for each in grants.page("", 100) if may_see(caller, each.grant)]
+    assert grants.page_for(caller, "", 100) == seen
+    assert grants.page_for(caller, "", 2) == seen[:2]
+    bobs = [each for each in seen if each.grant.subject == "bob"]
+    assert grants.page_for(caller, "", 100, "bob") == bobs
+
+
+def test_grants_that_are_far_from_somebody_are_not_even_asked_for(metadata: Metadata, admin: Caller) -> None:
+    people, grants = PeopleService(metadata), GrantService(metadata)
+    for name in ("alice", "bob"):
+        people.add_user(name, admin)
+    near = [grants.put("bob", "team/app", ["pull"], admin), grants.put("alice", "one/app", ["pull"], admin)]
+    grants.put("bob", "two/app", ["pull"], admin)
+    alice, span = people.get("alice"), Pattern("team/**").span
+    found = metadata.observe(lambda tx: tx.grants.near(alice.id, [span], "", 9))
+    assert list(found) == sorted(near, key=lambda given: given.grant.uuid)
+    alone = metadata.observe(lambda tx: tx.grants.near(alice.id, [], "", 9))
+    assert list(alone) == near[1:]
