@@ -15,7 +15,6 @@ from registry.core.accounts import settle
 from registry.core.blobs import BlobService
 from registry.core.collect import Collected, Collector, Verdict, _links
 from registry.core.collect_facts import Review
-from registry.core.collect_plan import Fate, Plan
 from registry.core.facts import Caller, ContentKind, ObjectKey
 from registry.core.manifests import ManifestService
 from registry.core.ports import Metadata, ObjectStore, Transaction
@@ -341,26 +340,3 @@ def test_it_gives_way_after_each_transaction(registry: Registry, monkeypatch: py
     assert collector.run().blobs == 4
     # Two lots, each with its links and its blobs; what is decided is committed by then.
     assert rests == [True, True, False, False]
-
-
-def test_the_plan_tells_what_the_collector_then_does_and_why(metadata: Metadata, registry: Registry) -> None:
-    leased = Registry(metadata, lease=DAY).push_blob(b"leased")
-    gone, held = registry.push_blob(b"gone"), registry.push_image(LAYER)
-    lasting = Registry(metadata, undo_window=DAY)
-    kept = lasting.push_image(b"restorable", tag=Tag("old"))
-    lasting.manifests.delete(APP, kept, registry.admin)
-    told = {each.review.digest: each for each in Plan(metadata, DAY).candidates()}
-    assert {each.repository for each in told.values()} == {str(APP)}
-    reasons = {
-        digest: (each.fate, each.reason.partition(" ends ")[0].partition(" until ")[0]) for digest, each in told.items()
-    }
-    assert reasons[leased] == (Fate.LATER, "no manifest references it, and its lease")
-    assert reasons[gone] == (Fate.GOES, "no manifest references it, and its lease is over")
-    assert reasons[kept] == (Fate.LATER, "deleted, and can be restored")
-    assert reasons[Digest.of(b"restorable")] == (Fate.STAYS, "a manifest references it")
-    assert held not in told
-    before = registry.used()
-    list(Plan(metadata, DAY).candidates())
-    assert registry.used() == before
-    assert lasting.collect().blobs == 1
-    assert not registry.serves(gone)

@@ -97,6 +97,22 @@ def test_a_blob_that_is_being_pushed_again_stays_though_its_last_link_is_gone(pa
     pushing.check()
 
 
+def test_a_blob_whose_new_push_comes_to_nothing_goes_later(pair: tuple[Registry, Registry]) -> None:
+    pushing, collecting = pair
+    digest = pushing.push_blob(LAYER)
+
+    def push_in_vain(tx: Transaction) -> None:
+        tx.blobs.put_content(digest, LAYER)
+        with ThreadPoolExecutor(1) as pool:
+            collected = pool.submit(collecting.collect).result(timeout=20)
+        assert (collected.links, collected.blobs) == (1, 0)
+        raise ManifestUnknown
+
+    with pytest.raises(ManifestUnknown):
+        pushing.metadata.transact(push_in_vain)
+    assert collecting.collect().blobs == 1
+
+
 def test_a_manifest_that_is_being_restored_by_a_push_stays(pair: tuple[Registry, Registry]) -> None:
     pushing, collecting = pair
     digest = pushing.push_image(LAYER)

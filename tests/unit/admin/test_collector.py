@@ -78,6 +78,7 @@ def test_of_two_who_change_it_the_one_who_saw_the_former_is_refused(running: Sit
     assert running.admin.put("/collector", {"is_paused": True}, if_match=seen).status_code == 200
     assert running.admin.put("/collector", {"is_paused": False}, if_match=seen).status_code == 412
     now = running.admin.get("/collector").headers["etag"]
+    assert running.admin.put("/collector", {"is_paused": True}, if_match=seen).status_code == 412
     assert running.admin.put("/collector", {"is_paused": False}, if_match=now).status_code == 200
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from registry.core import sweep
+from registry.core.facts import ObjectKey
 from registry.core.sweep import Swept
 from registry.metadata.objects import Objects
 from registry.oci.digest import Digest
 from registry.oci.errors import UploadTakenOver
+from registry.storage.memory import MemoryStore
 from tests.unit.core.conftest import Clock
 from tests.unit.core.house import APP, House
 
@@ -135,3 +138,29 @@ def test_many_objects_go_by_the_batch_and_it_gives_way_between(
     # After each lot of rows, and after each batch.
     assert left == [3, 3, 3, 1, 1]
     assert stored(house) == 1
+
+
+class Remote(MemoryStore):
+    """A store that is not quick; it keeps how many objects it was told to delete at a time."""
+
+    is_prompt = False  # type: ignore[misc]  # what the other is for good, this one is not
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deleted: list[int] = []
+
+    def delete(self, keys: Iterable[ObjectKey]) -> None:
+        self.deleted.append(len(list(keys)))
+
+
+def test_from_a_store_that_is_not_quick_fewer_go_at_a_time(
+    house: House, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the lease would end before they are gone."""
+    monkeypatch.setattr(sweep, "_BATCH", 2)
+    for _ in range(6):
+        house.push_blob(BIG, large=True)
+    clock.turn(house.delete_delay)
+    remote = Remote()
+    assert replace(house.sweeper, store=remote).run() == Swept(0, 5)
+    assert remote.deleted == [2, 2, 1]
