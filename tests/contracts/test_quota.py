@@ -6,7 +6,8 @@ from functools import partial
 
 import pytest
 
-from registry.core.ports import Metadata
+from registry.core.facts import ContentKind
+from registry.core.ports import Metadata, Transaction
 from registry.core.quota import Resource, Scope
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName, Tag
@@ -91,6 +92,17 @@ class TestBytes:
         registry.limit(10, of=DEFAULT)
         registry.limit()
         registry.push_blob(bytes(1000))
+
+    def test_what_came_to_nothing_is_not_charged_to_who_comes_next(self, registry: Limited) -> None:
+        def charge_and_fail(tx: Transaction) -> None:
+            repository = tx.repositories.get_or_create(APP)
+            tx.repositories.charge(repository, ContentKind.BLOB, Digest.of(b"x"), 1000)
+            raise KeyError
+
+        with pytest.raises(KeyError):
+            registry.metadata.transact(charge_and_fail)
+        registry.push_blob(LAYER)
+        assert registry.used() == {"team": len(LAYER)}
 
     def test_limits_of_others_are_no_concern(self, registry: Limited) -> None:
         registry.push_blob(b"x", AWAY)
@@ -202,6 +214,7 @@ class TestSoftLimits:
 
     def test_what_is_only_reserved_is_not_told_of(self, registry: Limited) -> None:
         registry.limit(1 << 40, 20_000)
+        registry.receive(registry.begin(), 1 << 30)
         for number in range(14):
             content = bytes([number]) * 5_000
             reception = registry.receive(registry.begin())
