@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 import httpx
 
@@ -22,7 +23,9 @@ from tests.support.images import Pushable
 from tests.support.replicas import RoundRobin
 from tests.support.server import RunningServer
 
-_CROWDED = 30
+_TIMEOUT: Final = 90
+"""Seconds for an answer to come; three servers, sixteen clients and their stores may have one core between them."""
+_CROWDED: Final = 30
 """From so many manifests in a repository on, more are deleted than pushed."""
 
 
@@ -46,7 +49,7 @@ class Crowd:
     def client(self) -> httpx.Client:
         """Each request goes to the next replica."""
         transport = RoundRobin(self.servers)
-        return httpx.Client(transport=transport, base_url=self.servers[0].url, trust_env=False, timeout=30)
+        return httpx.Client(transport=transport, base_url=self.servers[0].url, trust_env=False, timeout=_TIMEOUT)
 
     def _live(self, number: int, until: float) -> None:
         with self.client() as http:

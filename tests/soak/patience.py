@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 
 _PAUSE: Final = 0.1
-_PATIENCE: Final = 60.0
+_PATIENCE: Final = 120.0
 _STALE: Final = 1.0
 """Seconds for which connections that a kill has cut may still be found so."""
 _MOST_COMPLAINTS: Final = 50
@@ -23,7 +23,7 @@ class Lost(Exception):
 
 
 class GaveUp(Exception):
-    """Nor did it when asked again for a minute."""
+    """Nor did it when asked again for two minutes."""
 
 
 @dataclass(slots=True)

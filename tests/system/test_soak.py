@@ -18,7 +18,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 def test_many_push_and_delete_while_workers_die_and_nothing_is_lost_or_left(
     database: str, store: str, tmp_path: Path, s3_server: S3Server
 ) -> None:
-    pace = Pace(timedelta(seconds=SECONDS), people=16, seed=5)
+    short = {"lease": timedelta(seconds=4), "window": timedelta(seconds=2), "expiry": timedelta(seconds=5)}
+    pace = Pace(timedelta(seconds=SECONDS), people=16, seed=5, **short)
     with ground(tmp_path, database, store, pace.settings, replicas=3, s3=s3_server) as place:
         minutes = soak(place, pace)
     assert minutes.complaints == []
