@@ -68,10 +68,12 @@ def test_it_is_at_work_while_rounds_are_run_and_holds_none_of_them_up() -> None:
                 enough.set()
 
         async def here(once: Callable[[], object]) -> object:
+            # As a thread does, it lets the loop go on.
+            await asyncio.sleep(0)
             return once()
 
         thread = ScrubThread(sleeper, rests, 0.0)
-        background = Background((count,), None, timedelta(0), beside=thread)
+        background = Background((count,), None, timedelta(milliseconds=1), beside=thread)
         running = asyncio.create_task(_as_coroutine(background.run(here)))
         await asyncio.wait_for(enough.wait(), 30)
         running.cancel()
