@@ -18,6 +18,7 @@ from registry.config import Settings
 from registry.core.audit import FIRST, Event, Mark, Wanted, kept_since
 from registry.core.audit_chain import Verified, links_of, walk
 from registry.core.auditing import MOST_OF_A_PAGE
+from registry.core.counts import counted
 from registry.core.facts import Outcome
 from registry.core.granting import fit_pattern
 from registry.kinds import DURATION
@@ -201,9 +202,11 @@ def _document(verified: Verified) -> dict[str, object]:
 
 
 def _told(verified: Verified) -> list[str]:
-    lines = [f"{verified.seals} seals over {verified.events} events hold"]
-    lines += [f"{verified.emptied} of them are old, and their events were removed"] if verified.emptied else []
-    lines += [f"{verified.unsealed} events wait for a seal"] if verified.unsealed else []
+    lines = [f"looked at {counted(verified.seals, 'seal')} over {counted(verified.events, 'event')}"]
+    lines += (
+        [f"{counted(verified.emptied, 'old seal')} among them, whose events were removed"] if verified.emptied else []
+    )
+    lines += [f"{counted(verified.unsealed, 'event')} without a seal yet"] if verified.unsealed else []
     if verified.flaw is not None:
         lines.append(f"broken at seal {verified.flaw.seal}: {verified.flaw.reason}")
     elif not verified.has_noted:

@@ -17,6 +17,7 @@ from registry.core.collect import Collector
 from registry.core.collect_facts import CollectorRun, Waiting
 from registry.core.collect_plan import Candidate, Fate, Plan
 from registry.core.collector import CollectorStatus, document_of
+from registry.core.counts import counted
 from registry.core.fsck_report import printable
 from registry.core.outlook import Ending, endings
 from registry.core.sizes import in_words
@@ -59,7 +60,9 @@ def run(operator: Operator, *, dry_run: bool) -> Told:
     paused = operator.collector.status().paused
     document = {name: getattr(collected, name) for name in collected.__slots__} | {"paused": paused}
     later = DURATION.show(operator.settings.delete_delay)
-    refused = [f"{collected.refused} candidates the database would not let go"] if collected.refused else []
+    refused = (
+        [f"{counted(collected.refused, 'candidate')} that the database would not let go"] if collected.refused else []
+    )
     went = f"{collected}; bytes leave the store {later} later, when background work comes by"
     return Answer(document, [f"paused: {printable(paused)}"] if paused else [went, *refused])
 
@@ -109,7 +112,7 @@ class _Sums:
 
     def told(self) -> tuple[Mapping[str, object], str]:
         counts = {fate.value: self.fates[fate] for fate in Fate}
-        line = ", ".join(f"{count} {fate}" for fate, count in counts.items())
+        line = ", ".join(f"{fate} {count}" for fate, count in counts.items())
         return counts | {"frees": self.frees}, f"{line}; {in_words(self.frees)} would be free"
 
 
@@ -160,17 +163,17 @@ def _ending_document(ending: Ending) -> dict[str, object]:
 def _status_lines(status: CollectorStatus, now: datetime, interval: str) -> list[str]:
     return [
         f"paused: {printable(status.paused)}" if status.paused else "not paused",
-        f"{status.candidates.count} candidates wait, {status.due} of them are due",
-        _waiting_line("objects that nobody names", status.objects, "the first goes"),
-        _waiting_line("open upload sessions", status.sessions, "the first expires"),
+        f"{counted(status.candidates.count, 'candidate')} waiting, {status.due} of them due",
+        _waiting_line("object", " that nobody names", status.objects, "the first goes"),
+        _waiting_line("upload session", " open", status.sessions, "the first expires"),
         _next_line(status, now, interval),
         *([] if status.last else ["nothing has gone yet"]),
     ]
 
 
-def _waiting_line(what: str, waiting: Waiting, first: str) -> str:
+def _waiting_line(noun: str, how: str, waiting: Waiting, first: str) -> str:
     when = f", {first} {waiting.first:%Y-%m-%d %H:%M}" if waiting.first else ""
-    return f"{waiting.count} {what}, {in_words(waiting.bytes)}{when}"
+    return f"{counted(waiting.count, noun)}{how}, {in_words(waiting.bytes)}{when}"
 
 
 def _next_line(status: CollectorStatus, now: datetime, interval: str) -> str:
@@ -184,5 +187,5 @@ def _next_line(status: CollectorStatus, now: datetime, interval: str) -> str:
 
 
 def _run_line(run: CollectorRun) -> str:
-    counts = ", ".join(f"{count} {name}" for name, count in run.counts.items() if count) or "nothing"
+    counts = ", ".join(f"{name} {count}" for name, count in run.counts.items() if count) or "nothing"
     return f"{run.kind}: {run.ended:%Y-%m-%d %H:%M:%S}, in {(run.ended - run.began).total_seconds():.1f} s: {counts}"

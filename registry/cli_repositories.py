@@ -11,6 +11,7 @@ from registry.cli_people.answer import Answer, pairs, section, table
 from registry.cli_people.operator import Operator, every, operates
 from registry.cli_people.views import when
 from registry.core.access import Access
+from registry.core.counts import counted
 from registry.core.facts import DeletedRepository
 from registry.core.nouns_of_holdings import Held, Sharer
 from registry.core.refusals import DeletedRepositoryUnknown
@@ -82,7 +83,7 @@ def _shown(repository: str, held: Held, sharers: Sequence[Sharer]) -> list[str]:
             "name": repository,
             "tags": str(held.tags),
             "manifests": str(held.manifests),
-            "deleted": f"{held.deleted} manifests" if held.deleted else "",
+            "deleted": counted(held.deleted, "manifest") if held.deleted else "",
             "size": in_words(held.size),
             "own": f"{in_words(held.own)} that no other repository holds",
         }

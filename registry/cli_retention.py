@@ -12,6 +12,7 @@ from registry.cli_people.answer import Answer, section, table
 from registry.cli_people.operator import FAILED, Operator, operates
 from registry.cli_people.typed import Span
 from registry.cli_rules import disabled_option, exceptions_option, listed, put, removed, tags_option, typed_rule
+from registry.core.counts import counted
 from registry.core.keeps import MOST, NOTHING, Keeps
 from registry.core.retaining import RetentionPlan, RetentionPlanner
 from registry.core.retention import Decision, Ending
@@ -121,7 +122,7 @@ def run(operator: Operator) -> Answer:
     if retained is None:
         return Answer({"tags": None, "manifests": None}, ["another process is at it"], FAILED)
     document = {"tags": retained.tags, "manifests": retained.manifests}
-    return Answer(document, [f"{retained.tags} tags and {retained.manifests} manifests ended"])
+    return Answer(document, [f"{counted(retained.tags, 'tag')} and {counted(retained.manifests, 'manifest')} ended"])
 
 
 def _keeps(

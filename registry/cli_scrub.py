@@ -15,6 +15,7 @@ from registry.cli_bars import watching
 from registry.cli_fsck import finding_lines, place_lines, refuse_nothing
 from registry.cli_people.answer import Answer
 from registry.cli_people.operator import Operator, every, operates
+from registry.core.counts import counted
 from registry.core.fsck import Outcome
 from registry.core.scrub_facts import Damaged
 from registry.core.scrub_report import LastPass, Scrubbed
@@ -96,7 +97,7 @@ def _status_of(scrubbed: Scrubbed) -> int:
 def _sums(scrubbed: Scrubbed) -> list[str]:
     looked, healed = scrubbed.report.looked, scrubbed.count(Outcome.REPAIRED)
     return [
-        f"read: {looked.objects} objects and {looked.contents} contents, {in_words(looked.bytes)}",
+        f"read: {_read(looked.objects, looked.contents, looked.bytes)}",
         *([f"{healed} are served again"] if healed else []),
         *([f"{scrubbed.unread} could not be read, and will be tried again"] if scrubbed.unread else []),
         *([f"damaged: {scrubbed.report.left}; push them again"] if scrubbed.report.left else []),
@@ -130,16 +131,20 @@ def _status_lines(status: ScrubStatus) -> list[str]:
         *([f"reading {status.reading.key}, {in_words(status.reading.offset)} so far"] if status.reading else []),
         *([f"unreadable, and tried again: {status.doubted}"] if status.doubted else []),
         _last_line(status.last),
-        f"damaged: {sums.damaged_blobs} blobs and {sums.damaged_manifests} manifests",
+        f"damaged: {counted(sums.damaged_blobs, 'blob')} and {counted(sums.damaged_manifests, 'manifest')}",
     ]
 
 
 def _last_line(last: LastPass | None) -> str:
     if last is None:
         return "nothing was read yet"
-    looked = f"{last.objects} objects and {last.contents} contents, {in_words(last.bytes)}"
+    looked = _read(last.objects, last.contents, last.bytes)
     came = f"{last.damaged} damaged, {last.healed} healed, {last.unread} unread"
     return f"last: {looked}, until {last.ended.isoformat()}: {came}"
+
+
+def _read(objects: int, contents: int, size: int) -> str:
+    return f"{counted(objects, 'object')} and {counted(contents, 'content')}, {in_words(size)}"
 
 
 def _damage_lines(damaged: Damaged) -> list[str]:

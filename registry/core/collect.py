@@ -28,6 +28,7 @@ from typing import Final
 
 from registry.core.collect_facts import HeldLink, Review, RunKind
 from registry.core.collect_repositories import RepositoryCollector
+from registry.core.counts import counted
 from registry.core.facts import ContentKind
 from registry.core.ports import Contradicted, Metadata, Transaction
 from registry.core.rest import no_rest
@@ -74,8 +75,12 @@ class Collected:
         return bool(self.manifests or self.links or self.blobs or self.repositories)
 
     def __str__(self) -> str:
-        parts = f"{self.manifests} manifests, {self.links} links"
-        return f"{self.repositories} repositories, {parts} and {self.blobs} blobs went"
+        parts = (
+            counted(self.repositories, "repository"),
+            counted(self.manifests, "manifest"),
+            counted(self.links, "link"),
+        )
+        return f"{', '.join(parts)} and {counted(self.blobs, 'blob')} went"
 
     def count(self, verdict: Verdict) -> None:
         """One more."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from registry.core.counts import counted
+
 _UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
 _STEP: Final = 1024
 
@@ -15,4 +17,4 @@ def in_words(size: int) -> str:
         if amount < _STEP or unit == _UNITS[-1]:
             break
         amount /= _STEP
-    return f"{size} bytes" if unit == _UNITS[0] else f"{amount:.1f} {unit}"
+    return counted(size, "byte") if unit == _UNITS[0] else f"{amount:.1f} {unit}"

@@ -103,8 +103,8 @@ def test_what_cannot_be_is_refused(desk: Desk, option: str, value: str) -> None:
 
 def test_a_log_that_holds_tells_the_hash_to_be_noted(log: Desk) -> None:
     first, waiting, last = log.does("audit verify")
-    assert first.startswith("1 seals over ")
-    assert waiting.endswith("events wait for a seal")
+    assert first.startswith("looked at 1 seal over ")
+    assert waiting.endswith("events without a seal yet")
     told, _, noted = last.rpartition(" ")
     assert told == "the last hash, to be noted elsewhere:"
     assert log.json("audit verify --head", noted)["holds"]

@@ -46,10 +46,10 @@ def end_the_lease(desk: Desk) -> None:
 def test_the_plan_tells_why_and_the_status_how_many(desk: Desk) -> None:
     [line, sums] = desk.does("gc plan")
     assert line.startswith(f"later: blob {Digest.of(BLOB)} of team/app: no manifest references it, and its lease ends ")
-    assert sums == "0 goes, 0 stays, 1 later; 0 bytes would be free"
+    assert sums == "goes 0, stays 0, later 1; 0 bytes would be free"
     [running, waiting, objects, sessions, following, last] = desk.does("gc status")
-    assert (running, waiting) == ("not paused", "1 candidates wait, 0 of them are due")
-    assert (objects, sessions) == ("0 objects that nobody names, 0 bytes", "0 open upload sessions, 0 bytes")
+    assert (running, waiting) == ("not paused", "1 candidate waiting, 0 of them due")
+    assert (objects, sessions) == ("0 objects that nobody names, 0 bytes", "0 upload sessions open, 0 bytes")
     assert following.startswith("next: 20")
     assert last == "nothing has gone yet"
     document = desk.json("gc plan")
@@ -58,23 +58,23 @@ def test_the_plan_tells_why_and_the_status_how_many(desk: Desk) -> None:
 
 def test_what_is_due_goes_when_it_is_told_to(desk: Desk) -> None:
     end_the_lease(desk)
-    assert desk.does("gc plan")[-1] == "1 goes, 0 stays, 0 later; 15 bytes would be free"
+    assert desk.does("gc plan")[-1] == "goes 1, stays 0, later 0; 15 bytes would be free"
     assert "next: with the next round, of which there is one every 1m" in desk.does("gc status")
     collected = desk.json("gc run")
     assert (collected["manifests"], collected["links"], collected["blobs"], collected["paused"]) == (0, 1, 1, None)
-    assert desk.does("gc plan") == ["0 goes, 0 stays, 0 later; 0 bytes would be free"]
-    assert desk.does("gc status")[-1].endswith(" s: 1 links, 1 blobs")
+    assert desk.does("gc plan") == ["goes 0, stays 0, later 0; 0 bytes would be free"]
+    assert desk.does("gc status")[-1].endswith(" s: links 1, blobs 1")
     assert desk.json("gc status")["runs"][0]["counts"]["blobs"] == 1
     assert desk.does("gc run")[0].startswith("0 repositories, 0 manifests, 0 links and 0 blobs went")
 
 
 def test_a_rehearsal_tells_of_what_is_due_and_changes_nothing(desk: Desk) -> None:
-    assert desk.does("gc run --dry-run") == ["0 goes, 0 stays, 0 later; 0 bytes would be free"]
+    assert desk.does("gc run --dry-run") == ["goes 0, stays 0, later 0; 0 bytes would be free"]
     end_the_lease(desk)
     for _ in range(2):
         [line, sums] = desk.does("gc run --dry-run")
         assert line == f"goes: blob {Digest.of(BLOB)} of team/app: no manifest references it, and its lease is over"
-        assert sums == "1 goes, 0 stays, 0 later; 15 bytes would be free"
+        assert sums == "goes 1, stays 0, later 0; 15 bytes would be free"
 
 
 def test_the_plan_tells_of_sessions_and_objects_with_their_time(desk: Desk) -> None:

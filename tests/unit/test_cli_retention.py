@@ -95,7 +95,7 @@ def test_manifests_without_a_tag_that_go_are_told_of(desk: Desk) -> None:
     (gone,) = desk.json("retention preview team/app --untagged-after 1ms")["manifests"]
     assert gone["reason"] == "it has had no tag for 0.001s"
     desk.does("retention add team/** --untagged-after 1ms")
-    assert desk.does("retention run") == ["0 tags and 1 manifests ended"]
+    assert desk.does("retention run") == ["0 tags and 1 manifest ended"]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_immutable_tags_are_made_listed_explained_and_taken_back(desk: Desk) -> 
 def test_retention_never_takes_an_immutable_tag(desk: Desk) -> None:
     desk.does("immutable add team/** --tags 1.*")
     desk.does("retention add team/** --pushed-within 1ms")
-    assert desk.does("retention run") == ["1 tags and 1 manifests ended"]
+    assert desk.does("retention run") == ["1 tag and 1 manifest ended"]
 
 
 def test_an_immutable_tag_is_not_restored_to_what_it_was(desk: Desk) -> None:

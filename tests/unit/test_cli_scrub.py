@@ -69,9 +69,9 @@ def age(desk: Desk) -> None:
 
 
 def test_what_is_whole_is_read_when_it_is_due(desk: Desk) -> None:
-    assert desk.does("scrub run")[0] == "read: 0 objects and 1 contents, 5 bytes"
+    assert desk.does("scrub run")[0] == "read: 0 objects and 1 content, 5 bytes"
     age(desk)
-    assert desk.does("scrub run") == ["read: 1 objects and 0 contents, 10.0 KiB", "nothing is damaged"]
+    assert desk.does("scrub run") == ["read: 1 object and 0 contents, 10.0 KiB", "nothing is damaged"]
     assert desk.does("scrub run")[0] == "read: 0 objects and 0 contents, 0 bytes"
     assert desk.json("scrub run --all")["looked_at"] == {"objects": 1, "contents": 1, "bytes": len(DATA) + 5}
 

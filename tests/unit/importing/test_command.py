@@ -123,14 +123,6 @@ def test_want_of_room_ends_it_with_a_line(written: WrittenTree, monkeypatch: pyt
     assert refused.stderr.splitlines()[-1] == f"error: {written.root.parent / 'data'}: {StorageFull.message}"
 
 
-@pytest.mark.parametrize(
-    ("size", "said"),
-    [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (1_610_612_736, "1.5 GiB"), (2**60, "1048576.0 TiB")],
-)
-def test_sizes_are_said_as_people_say_them(size: int, said: str) -> None:
-    assert in_words(size) == said
-
-
 def test_a_name_that_a_terminal_would_obey_is_shown_harmless() -> None:
     told = str(Broken(What.REPOSITORY, "red\x1b[31m", "", "not a repository name\udcff"))
     assert told == "repository 'red\\x1b[31m': 'not a repository name\\udcff'"
