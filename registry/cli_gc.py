@@ -121,6 +121,7 @@ def _planned(operator: Operator, sums: _Sums) -> Iterator[Entry]:
     yield from _told(plan.candidates(), sums)
     settings = operator.settings
     for ending in endings(operator.metadata, settings.delete_delay, settings.undo_window):
+        sums.fates[Fate.LATER] += 1
         yield _ending_document(ending), _ending_line(ending)
 
 

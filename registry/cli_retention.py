@@ -13,6 +13,7 @@ from registry.cli_people.operator import FAILED, Operator, operates
 from registry.cli_people.typed import Span
 from registry.cli_rules import disabled_option, exceptions_option, listed, put, removed, tags_option, typed_rule
 from registry.core.counts import counted
+from registry.core.fsck_report import printable
 from registry.core.keeps import MOST, NOTHING, Keeps
 from registry.core.retaining import RetentionPlan, RetentionPlanner
 from registry.core.retention import Decision, Ending
@@ -115,14 +116,16 @@ def preview(operator: Operator, /, repository: str, tags: str, exceptions: str, 
 @retention.command()
 @operates
 def run(operator: Operator) -> Answer:
-    """Do now what the rules say, as a server does by itself."""
+    """Do now what the rules say, as a server does by itself; nothing while the collector is paused."""
     from registry import app
 
     retained = app.retainer(operator.settings, operator.metadata).run_now()
     if retained is None:
         return Answer({"tags": None, "manifests": None}, ["another process is at it"], FAILED)
-    document = {"tags": retained.tags, "manifests": retained.manifests}
-    return Answer(document, [f"{counted(retained.tags, 'tag')} and {counted(retained.manifests, 'manifest')} ended"])
+    paused = operator.collector.status().paused
+    document = {"tags": retained.tags, "manifests": retained.manifests, "paused": paused}
+    ended = f"{counted(retained.tags, 'tag')} and {counted(retained.manifests, 'manifest')} ended"
+    return Answer(document, [ended, *([f"the collector is paused: {printable(paused)}"] if paused else [])])
 
 
 def _keeps(

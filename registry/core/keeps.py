@@ -103,7 +103,7 @@ class Keeps:
             self.keeps_manifests and "every manifest",
             self.untagged_after and f"manifests without a tag for {told(self.untagged_after)}",
         )
-        return ", ".join(each for each in parts if each)
+        return ", ".join(each for each in parts if each) or "nothing"
 
 
 NOTHING: Final = Keeps()

@@ -85,7 +85,8 @@ def test_the_plan_tells_of_sessions_and_objects_with_their_time(desk: Desk) -> N
             " SELECT 'u-1', repository.id, principal.id, 'sha256', 7, 1, 60000001 FROM repository, principal"
             " WHERE principal.name = 'admin'"
         )
-    _, session, doomed, _ = desk.does("gc plan")
+    _, session, doomed, sums = desk.does("gc plan")
+    assert sums.startswith("goes 0, stays 0, later 3;")
     assert session == "later: upload u-1 of team/app: it is idle, and expires 1970-01-01 00:01"
     assert doomed == "later: object blobs/aa/x: nobody names it, and it is deleted 1970-01-01 00:15"
     told = desk.json("gc status")

@@ -83,9 +83,18 @@ def test_a_preview_tells_what_becomes_of_each_tag_and_changes_nothing(desk: Desk
 def test_a_run_ends_what_no_rule_keeps_and_it_comes_back(desk: Desk) -> None:
     desk.does("retention add team/** --last 1")
     assert desk.does("retention run") == ["3 tags and 3 manifests ended"]
-    assert desk.json("retention run") == {"tags": 0, "manifests": 0}
+    assert desk.json("retention run") == {"tags": 0, "manifests": 0, "paused": None}
     desk.does("tag restore team/app latest")
     assert [each["tag"] for each in desk.json("retention preview team/app")["tags"]] == ["1.1.0", "latest"]
+
+
+def test_a_run_while_the_collector_is_paused_ends_nothing_and_says_why(desk: Desk) -> None:
+    desk.does("retention add team/** --last 1")
+    desk.does("gc pause --reason backup")
+    ended, paused = desk.does("retention run")
+    assert ended == "0 tags and 0 manifests ended"
+    assert paused.startswith("the collector is paused: by admin, ")
+    assert paused.endswith(": backup")
 
 
 def test_manifests_without_a_tag_that_go_are_told_of(desk: Desk) -> None:

@@ -31,7 +31,7 @@ def test_it_is_told_in_words() -> None:
         "the last 10 pushed, those pushed within 30d, those pulled within 36h, those like latest, the newest patch of "
         "the last 3 minor versions, every manifest, manifests without a tag for 1d"
     )
-    assert (str(NOTHING), NOTHING.text) == ("", "{}")
+    assert (str(NOTHING), NOTHING.text) == ("nothing", "{}")
 
 
 @pytest.mark.parametrize(
