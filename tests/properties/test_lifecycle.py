@@ -39,9 +39,12 @@ INDEXES: Final = index(SMALLEST), index(image(LAYER), image(LARGE))
 MANIFESTS: Final = {Digest.of(each): each for each in (*IMAGES, *INDEXES)}
 DOCUMENTS: Final = {digest: Document.of(each) for digest, each in MANIFESTS.items()}
 
-names, tags = st.sampled_from(NAMES), st.sampled_from([Tag("latest"), Tag("stable")])
-blobs, manifests = st.sampled_from(sorted(BLOBS)), st.sampled_from(sorted(MANIFESTS))
-images = st.sampled_from([Digest.of(each) for each in IMAGES])
+# Some come more often than others, so that much happens to the same ones.
+names = st.sampled_from([APP, APP, APP, OTHER, AWAY])
+tags = st.sampled_from([Tag("latest"), Tag("latest"), Tag("stable")])
+blobs = st.sampled_from([Digest.of(each) for each in (CONFIG, CONFIG, LARGE, LAYER)])
+images = st.sampled_from([Digest.of(each) for each in (SMALLEST, SMALLEST, *IMAGES)])
+manifests = images | st.sampled_from([Digest.of(each) for each in INDEXES])
 # Mostly the power lasts; where it does not, it fails at any step of what is done then.
 fuses = st.none() | st.none() | st.integers(0, 60)
 # A lease is over after one of the second, an undo window after one of the third.
