@@ -85,7 +85,7 @@ def opened(where: type[Lifecycle]) -> Iterator[Lifecycle]:
         machine.premises.come_to_rest()
 
 
-def _check(machine: Lifecycle) -> None:
+def check(machine: Lifecycle) -> None:
     machine.the_tables_are_what_the_model_says()
     machine.what_is_visible_can_be_pulled_whole()
     machine.what_is_not_visible_cannot_be_pulled()
@@ -101,9 +101,9 @@ def test_an_act_has_taken_place_or_has_not(where: type[Lifecycle], act: str) -> 
             name = RepositoryName(f"team/app{fuse}")
             before(machine, name)
             do(machine, name, fuse)
-            _check(machine)
+            check(machine)
             if not machine.was_cut:
                 break
             do(machine, name, None)
-            _check(machine)
+            check(machine)
         assert fuse > 1
