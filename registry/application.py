@@ -254,7 +254,7 @@ def _administration(
         search=SearchService(metadata, access),
         may=RepositoryRights(access),
         repositories=RepositoryService(metadata, settings.undo_window, protection),
-        undo=UndoService(metadata, settings.undo_window, protection),
+        undo=UndoService(metadata, settings.undo_window, protection, settings.sparse),
         quotas=QuotaService(metadata),
         usage=UsageService(metadata, settings.undo_window),
         audit=AuditService(metadata),

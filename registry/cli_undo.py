@@ -104,7 +104,7 @@ def purge_manifest(operator: Operator, repository: str, digest: str, *, yes: boo
 
 
 def _undo(operator: Operator) -> UndoService:
-    return UndoService(operator.metadata, operator.settings.undo_window)
+    return UndoService(operator.metadata, operator.settings.undo_window, sparse=operator.settings.sparse)
 
 
 def _row(interval: Interval) -> tuple[str, ...]:

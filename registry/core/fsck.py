@@ -30,8 +30,7 @@ from registry.core.fsck_facts import (
     ProjectUsage,
 )
 from registry.oci.digest import Digest
-from registry.oci.errors import RegistryError
-from registry.oci.manifest import parse_manifest
+from registry.oci.manifest import needs
 
 GRACE: Final = timedelta(hours=1)
 """Bytes that nobody names count from this age on: more than the database and the store, each with a clock of its own,
@@ -218,14 +217,11 @@ def judge_held(
 
 def judge_lack(lack: Lack, content: bytes) -> Finding | None:
     """Of a manifest with these bytes: what is distributed elsewhere it need not have."""
-    try:
-        references = parse_manifest(content, lack.media_type).references
-        is_required = any(each.is_required for each in references if each.digest == lack.part)
-    except RegistryError:
-        is_required = True
+    if not needs(content, lack.media_type, lack.part):
+        return None
     name = f"{lack.repository}@{lack.manifest}"
     reason = f"it needs {lack.part}, which is not there; push it again"
-    return Finding(What.MANIFEST_PARTS, name, reason, lack) if is_required else None
+    return Finding(What.MANIFEST_PARTS, name, reason, lack)
 
 
 def judge_usage(project: ProjectUsage) -> Finding | None:

@@ -181,7 +181,7 @@ class Manifests(Protocol):
 
     def delete(self, repository: Repository, digest: Digest) -> bool: ...
     def parts(self, repository: Repository, digest: Digest) -> Sequence[Reference]:
-        """What the manifest, deleted or not, needs to be served: config, layers and children."""
+        """What the manifest, deleted or not, references: config, layers and children."""
         ...
 
     def hold_deleted(self, repository: Repository, digest: Digest) -> datetime | None:

@@ -17,16 +17,18 @@ from registry.core.protection import Protection
 from registry.core.refusals import NotDeleted, NotRestorable
 from registry.oci.digest import Digest
 from registry.oci.errors import ManifestUnknown, NameUnknown
+from registry.oci.manifest import needs
 from registry.oci.names import RepositoryName, Tag
 
 
 @dataclass(frozen=True, slots=True)
 class UndoService:
-    """The rules; who may restore is decided before."""
+    """The rules; who may restore is decided before. `sparse`: manifests may come back without their parts."""
 
     metadata: Metadata
     undo_window: timedelta
     protection: Protection = field(default_factory=Protection)
+    sparse: bool = False
 
     def history(self, name: RepositoryName, tag: Tag) -> Sequence[Interval]:
         """What the tag has pointed to, the latest first; the present is an interval without an end.
@@ -101,7 +103,7 @@ class UndoService:
     def _has_revived(self, tx: Transaction, repository: Repository, digest: Digest) -> bool:
         """Whether it was deleted until now."""
         # Parts first, then the manifest: as a push locks them.
-        missing = tx.manifests.missing(repository, tx.manifests.parts(repository, digest))
+        missing = [] if self.sparse else _missing(tx, repository, digest)
         deleted = tx.manifests.hold_deleted(repository, digest)
         if deleted is None:
             if tx.manifests.find(repository, digest) is None:
@@ -113,6 +115,13 @@ class UndoService:
             raise NotRestorable(digest=str(digest), reason=f"{missing[0]} is not served here any more")
         tx.manifests.revive(repository, digest)
         return True
+
+
+def _missing(tx: Transaction, repository: Repository, digest: Digest) -> list[Digest]:
+    """What a push of the manifest would be refused for."""
+    missing = tx.manifests.missing(repository, tx.manifests.parts(repository, digest))
+    content = (tx.inventory.content(digest) or b"") if missing else b""
+    return [each for each in missing if needs(content, "", each)]
 
 
 def _deleted_below(tx: Transaction, repository: Repository, digest: Digest) -> list[Digest]:

@@ -227,7 +227,7 @@ class Manifests:
         )
 
     def parts(self, repository: Repository, digest: Digest) -> Sequence[Reference]:
-        """What the manifest, deleted or not, needs to be served."""
+        """What the manifest, deleted or not, references, but for its subject."""
         rows = self._moment.run(_PARTS, repository=repository.id, digest=digest.packed, subject=Kind.SUBJECT.value)
         return [Reference(Kind(kind), Digest.unpack(part), size, "") for kind, part, size in rows]
 

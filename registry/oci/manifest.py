@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn
 
 from registry.oci import media_types
 from registry.oci.digest import Digest
-from registry.oci.errors import DigestInvalid, ManifestInvalid
+from registry.oci.errors import DigestInvalid, ManifestInvalid, RegistryError
 
 DEEPEST: Final = 32
 MOST_REFERENCES: Final = 50_000
@@ -78,6 +78,15 @@ def parse_manifest(content: bytes, content_type: str) -> Manifest:
     if len(references) > MOST_REFERENCES:
         raise ManifestInvalid(reason="too many descriptors", limit=MOST_REFERENCES)
     return Manifest(media_type, references, _artifact_type(document, media_type), _annotations(document))
+
+
+def needs(content: bytes, media_type: str, part: Digest) -> bool:
+    """Whether a manifest of these bytes must have that part, which it references; in doubt, yes."""
+    try:
+        references = parse_manifest(content, media_type).references
+    except RegistryError:
+        return True
+    return any(each.is_required for each in references if each.digest == part)
 
 
 def _media_type(declared: object, sent: str, document: Mapping[str, Any]) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
 
+from registry.core.manifests import ManifestService
 from registry.core.ports import Metadata
 from registry.core.refusals import NotRestorable
 from registry.core.undo import UndoService
 from registry.oci.digest import Digest
 from registry.oci.errors import ManifestUnknown, NameUnknown, NotAllowed
 from registry.oci.names import RepositoryName, Tag
-from tests.contracts.test_collecting import APP, DAY, LARGE, LAYER, V1, Registry, image, index
+from tests.contracts.test_collecting import APP, CONFIG, DAY, LARGE, LAYER, V1, Registry, image, index
 
 MOMENT = timedelta(microseconds=1)
 
@@ -125,6 +127,28 @@ def test_an_index_does_not_come_back_without_a_child_that_is_gone(metadata: Meta
         UndoService(metadata, DAY).restore_tag(APP, V1, registry.admin)
     assert points_to(registry) is None
     assert whole != child
+
+
+def test_a_manifest_comes_back_without_a_layer_that_is_distributed_elsewhere(
+    registry: Registry, undo: UndoService
+) -> None:
+    document = json.loads(image(LAYER, b"windows"))
+    document["layers"][1]["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+    for part in (CONFIG, LAYER):
+        registry.push_blob(part)
+    digest = registry.push(json.dumps(document).encode())
+    registry.manifests.delete(APP, digest, registry.admin)
+    assert undo.restore_tag(APP, V1, registry.admin) == digest == points_to(registry)
+
+
+def test_a_manifest_comes_back_without_its_parts_where_that_is_how_they_may_be_pushed(metadata: Metadata) -> None:
+    registry = Registry(metadata, undo_window=DAY)
+    registry.manifests = ManifestService(metadata, DAY, DAY, sparse=True)
+    digest = registry.push(index(image(b"elsewhere")))
+    registry.manifests.delete(APP, digest, registry.admin)
+    with pytest.raises(NotRestorable):
+        UndoService(metadata, DAY).restore_manifest(APP, digest, registry.admin)
+    assert UndoService(metadata, DAY, sparse=True).restore_tag(APP, V1, registry.admin) == digest == points_to(registry)
 
 
 def test_an_unknown_repository_has_no_past(undo: UndoService) -> None:
