@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -44,12 +44,13 @@ class Deletion:
         by: Caller,
         *,
         reason: str = "",
-        before_ending: Callable[[Tag], None] | None = None,
+        before_ending: Callable[[Iterable[Tag]], None] | None = None,
     ) -> None:
-        """Forget a manifest that is held, with every tag of it; `before_ending` may raise what speaks against that."""
-        for tag in tx.tags.close_all(repository, digest, by):
-            if before_ending is not None:
-                before_ending(tag)
+        """Forget a manifest that is held, with every tag of it; `before_ending` is told these, and may raise."""
+        tags = tx.tags.close_all(repository, digest, by)
+        if before_ending is not None:
+            before_ending(tags)
+        for tag in tags:
             tx.journal.event(Action.DELETE_TAG, repository, by, digest, reference=str(tag), detail=reason)
         tx.manifests.delete(repository, digest)
         # Only now, because the collector holds a manifest and then has its parts reviewed.

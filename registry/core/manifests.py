@@ -157,7 +157,7 @@ class ManifestService:
             if holders:
                 raise NotAllowed(digest=str(digest), referencedBy=str(holders[0]))
             self._deletion.end_manifest(
-                tx, repository, digest, caller, before_ending=partial(self.protection.demand, tx, name)
+                tx, repository, digest, caller, before_ending=partial(self.protection.demand_all, tx, name)
             )
 
         self.metadata.transact(forget)

@@ -7,7 +7,7 @@ who sets a new tag, or changes none, pays nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from registry.core.ports import Transaction
@@ -24,13 +24,15 @@ class Protection:
 
     def demand(self, tx: Transaction, repository: RepositoryName, tag: Tag) -> None:
         """That the tag may come to point elsewhere, or nowhere. Raises: TagImmutable."""
-        rule = self.find(tx, repository, tag)
-        if rule is not None:
-            raise TagImmutable(reference=str(tag), rule=str(rule))
+        self.demand_all(tx, repository, [tag])
 
-    def find(self, tx: Transaction, repository: RepositoryName, tag: Tag) -> TagRule | None:
-        """The rule that keeps the tag where it is."""
-        return next((rule for rule in self.about(tx, repository) if rule.looks_at(tag)), None)
+    def demand_all(self, tx: Transaction, repository: RepositoryName, tags: Iterable[Tag]) -> None:
+        """The same of each; they are not even looked for where no rule is about them. Raises: TagImmutable."""
+        rules = self.about(tx, repository)
+        for tag in tags if rules else ():
+            rule = next((rule for rule in rules if rule.looks_at(tag)), None)
+            if rule is not None:
+                raise TagImmutable(reference=str(tag), rule=str(rule))
 
     def about(self, tx: Transaction, repository: RepositoryName) -> Sequence[TagRule]:
         """All rules of immutable tags that mean this repository."""

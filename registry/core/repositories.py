@@ -49,7 +49,8 @@ class RepositoryService:
             deleted = tx.deletions.delete(repository)
             if deleted is None:
                 raise NameUnknown(name=str(name))
-            self._demand_mutable(tx, repository)
+            # An immutable tag is not deleted by way of its repository either.
+            self.protection.demand_all(tx, name, tx.deletions.tags(repository))
             # Those that began before it was ours.
             _end_sessions(tx, repository)
             tx.journal.event(Action.DELETE_REPOSITORY, repository, by)
@@ -131,12 +132,6 @@ class RepositoryService:
             return deleted
 
         return self.metadata.transact(end)
-
-    def _demand_mutable(self, tx: Transaction, repository: Repository) -> None:
-        """An immutable tag is not deleted by way of its repository either. Raises: TagImmutable."""
-        rules = self.protection.about(tx, repository.name)
-        for tag in tx.deletions.tags(repository) if rules else ():
-            self.protection.demand(tx, repository.name, tag)
 
 
 def _end_sessions(tx: Transaction, repository: Repository) -> None:

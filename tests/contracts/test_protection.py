@@ -193,6 +193,30 @@ def test_what_the_rules_say_is_read_once_for_each_generation(
     assert len(read) == 1
 
 
+def test_what_the_rules_say_is_asked_once_however_many_tags_go(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protect(registry, "release-*")
+    digest = registry.push_image(LAYER)
+    for number in range(5):
+        registry.push(image(LAYER), Tag(f"v{number}"))
+    asked, generation = list[TagRules](), TagRules.generation
+
+    def counted(rules: TagRules) -> int:
+        asked.append(rules)
+        return generation(rules)
+
+    monkeypatch.setattr(TagRules, "generation", counted)
+    registry.manifests.delete(APP, digest, registry.admin)
+    assert len(asked) == 1
+    UndoService(registry.metadata, DAY).restore_manifest(APP, digest, registry.admin)
+    for number in range(5):
+        registry.push(image(LAYER), Tag(f"v{number}"))
+    assert len(asked) == 1
+    RepositoryService(registry.metadata, DAY).delete(APP, registry.admin)
+    assert len(asked) == 2
+
+
 def test_a_rule_that_is_committed_while_a_push_waits_for_its_tag_is_seen_by_it() -> None:
     """On PostgreSQL, where a push waits for a row and not for a turn."""
     with (
