@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Final
 
 from registry.core.companions import subject_of
@@ -11,6 +12,7 @@ from registry.core.facts import Repository
 from registry.core.ports import Metadata, Transaction
 from registry.core.protection import Protection
 from registry.core.pulling import counted_since
+from registry.core.rest import batched
 from registry.core.retention import Case, Decision, Ending, decide, ending
 from registry.core.tag_facts import StandingTag, UntaggedManifest
 from registry.core.tag_rules import RuleKind, TagRule
@@ -82,5 +84,9 @@ class RetentionPlanner:
 
     def _gone(self, repository: Repository, tags: Sequence[StandingTag]) -> frozenset[Digest]:
         """Of the manifests that tags are named after, those that nothing brings back."""
-        subjects = [subject for each in tags if (subject := subject_of(each.tag))]
-        return frozenset(self.metadata.observe(lambda tx: tx.standings.gone(repository, subjects)))
+        subjects = list({subject for each in tags if (subject := subject_of(each.tag))})
+        lots = (self._gone_of(repository, lot) for lot in batched(subjects, _PAGE))
+        return frozenset(chain.from_iterable(lots))
+
+    def _gone_of(self, repository: Repository, subjects: Sequence[Digest]) -> Sequence[Digest]:
+        return self.metadata.observe(lambda tx: tx.standings.gone(repository, subjects))

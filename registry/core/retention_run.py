@@ -1,7 +1,7 @@
-"""Retention, carried out: by one process in the world at a time, in a transaction for each manifest that is concerned.
+"""Retention, carried out: by one process in the world at a time, in transactions that are about one manifest each.
 
-    plan ──▶ for each manifest whose tags go, one transaction: hold it, hold its tags, and ask of each whether it stands
-             as the plan saw it, neither pushed nor pulled since ──▶ end those tags, and with the last one the manifest
+    plan ──▶ for each manifest whose tags go, some of these at a time: hold them, and ask of each whether it stands as
+             the plan saw it, neither pushed nor pulled since ──▶ end them, and with the last one the manifest
 
 Whoever was quicker wins, and is judged anew by the next run. With an index go its children that nothing else leads to;
 referrers follow their subject when that is collected. All of it is an ordinary deletion, which its events explain.
@@ -19,6 +19,7 @@ from typing import Final
 from registry.core.deletion import Deletion
 from registry.core.facts import Caller, ContentKind, Repository
 from registry.core.ports import Metadata, Transaction
+from registry.core.rest import batched
 from registry.core.retaining import RetentionPlan, RetentionPlanner
 from registry.core.retention import Decision, Ending, left_without_tags
 from registry.core.sweep import COLLECTOR_PAUSED
@@ -33,6 +34,8 @@ from registry.oci.names import RepositoryName
 LAST_RETAINED: Final = "retention_last"
 """The setting that says when retention ran last."""
 _PAGE: Final = 500
+# Each takes several statements, and while they are ended nobody else writes to SQLite.
+_TAGS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +102,10 @@ class Retainer:
             return NOTHING
         takes, retained = left_without_tags(plan.decisions), NOTHING
         for digest, some in _going(plan).items():
-            end = partial(self._end_tags, plan, digest, some, takes_manifest=digest in takes)
-            retained += self.tenure.transact(fence, end)
+            lots = list(batched(some, _TAGS))
+            for lot in lots:
+                end = partial(self._end_tags, plan, digest, lot, takes_manifest=digest in takes and lot is lots[-1])
+                retained += self.tenure.transact(fence, end)
         for each in plan.endings:
             retained += self.tenure.transact(fence, partial(self._end_untagged, plan, each))
         return retained
@@ -114,7 +119,7 @@ class Retainer:
         *,
         takes_manifest: bool,
     ) -> Retained:
-        """Tags of one manifest, and that too where none is left."""
+        """Tags of one manifest, and that too, if it is to go and none is left."""
         repository = plan.repository
         if not _is_current(tx, plan):
             return NOTHING

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam as p
 from registry.core.facts import Repository
 from registry.core.tag_facts import StandingTag, UntaggedManifest
 from registry.metadata.instants import from_micros
+from registry.metadata.lots import DIGEST, filled, lot
 from registry.metadata.moment import Moment
 from registry.metadata.schema import manifest, reference, tag, tag_history
 from registry.metadata.statements import Row
@@ -57,13 +58,10 @@ _UNTAGGED: Final = sa.select(manifest.c.digest, manifest.c.pushed_at, manifest.c
 )
 _UNTAGGED_PAGE: Final = _UNTAGGED.where(manifest.c.digest > p("last")).order_by(manifest.c.digest).limit(p("limit"))
 _UNTAGGED_ONE: Final = _UNTAGGED.where(manifest.c.digest == p("which"))
-_KNOWN: Final = sa.select(manifest.c.id).where(
-    manifest.c.repository_id == p("repository"), manifest.c.digest == p("which")
-)
-_WAS_TAGGED: Final = (
-    sa.select(tag_history.c.id)
-    .where(tag_history.c.repository_id == p("repository"), tag_history.c.digest == p("which"))
-    .limit(1)
+_asked: Final = lot(digest=DIGEST)
+_GONE: Final = sa.select(_asked.c.digest).where(
+    ~sa.exists().where(manifest.c.repository_id == p("repository"), manifest.c.digest == _asked.c.digest),
+    sa.exists().where(tag_history.c.repository_id == p("repository"), tag_history.c.digest == _asked.c.digest),
 )
 
 
@@ -106,11 +104,8 @@ class Standings:
 
     def gone(self, repository: Repository, digests: Sequence[Digest]) -> Sequence[Digest]:
         """Those that tags pointed to once, and that have no row any more."""
-        return [each for each in digests if self._is_gone(repository, each)]
-
-    def _is_gone(self, repository: Repository, digest: Digest) -> bool:
-        this = {"repository": repository.id, "which": digest.packed}
-        return not self._moment.run(_KNOWN, **this) and bool(self._moment.run(_WAS_TAGGED, **this))
+        rows = self._moment.run(_GONE, repository=repository.id, **filled((each,) for each in digests))
+        return [Digest.unpack(row[0]) for row in rows]
 
 
 def _as_standing(row: Row) -> StandingTag:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from registry.core import retention_run
 from registry.core.accounts import residents_of
 from registry.core.audit import Wanted
 from registry.core.deletion import Deletion
@@ -144,6 +146,28 @@ def test_a_manifest_with_another_tag_stays_and_so_does_one_that_the_rule_keeps(h
     house.rule("x*", last=1, keeps_manifests=True)
     assert house.run() == Retained(1, 0)
     assert house.serves(kept, OTHER)
+
+
+def test_a_manifest_with_many_tags_loses_them_some_at_a_time_and_goes_with_the_last(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention_run, "_TAGS", 2)
+    (digest,) = house.push("old")
+    for number in range(4):
+        house.registry.push_image(b"old", tag=Tag(f"old-{number}"))
+    house.push("young")
+    house.rule(last=1)
+    ended, end = list[int](), Retainer._end_tags
+
+    def counted(retainer: Retainer, *told: Any, **how: Any) -> Retained:
+        retained = end(retainer, *told, **how)
+        ended.append(retained.tags)
+        return retained
+
+    monkeypatch.setattr(Retainer, "_end_tags", counted)
+    assert house.run() == Retained(5, 1)
+    assert ended == [2, 2, 1]
+    assert not house.serves(digest)
 
 
 def test_with_an_index_go_its_children_that_nothing_else_leads_to(house: House) -> None:
