@@ -16,12 +16,13 @@ from pathlib import Path
 
 from tests.bench.cases import Case, cases_of, chosen
 from tests.bench.collecting import disturbed_and_quiet
+from tests.bench.limiting import limited_and_free
 from tests.bench.material import Material, Sizes
 from tests.bench.measure import DISTURBED, Pace, take_turns
 from tests.bench.people import our_callers, peer_with_passwords
 from tests.bench.processes import file_system, listeners, peak_memory, tree
 from tests.bench.report import Memory, Run, as_json, as_text
-from tests.bench.scenes import MEANWHILE, PEOPLE, SCENES, Ground, NoScene, ground
+from tests.bench.scenes import LIMITED, MEANWHILE, PEOPLE, SCENES, Ground, NoScene, ground
 from tests.bench.servers import PEER, NotServing, our_registry, peer_registry
 from tests.bench.target import OURS, Target, WrongAnswer
 
@@ -88,6 +89,9 @@ def _targets(
     if scene == MEANWHILE:
         yield from stack.enter_context(disturbed_and_quiet(folder / "ours", options.workers, ready))
         return
+    if scene == LIMITED:
+        yield from stack.enter_context(limited_and_free(folder / "ours", options.workers, ready))
+        return
     if scene == PEOPLE:
         yield from stack.enter_context(our_callers(folder / "ours", options.workers))
         peer = peer_with_passwords
@@ -126,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         choices=SCENES,
         help="what registries stand on: a folder, the same asked with credentials, PostgreSQL and S3, the same with "
-        "redirects, a folder that is collected, and pulls from it meanwhile (all)",
+        "redirects, a folder that is collected, pulls from it meanwhile, and a folder with quotas (all)",
     )
     parser.add_argument("--alone", action="store_true", help="start no peer that is not named")
     parser.add_argument("--list", action="store_true", help="print the cases and leave")

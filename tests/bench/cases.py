@@ -15,7 +15,7 @@ from tests.bench.people import LOGINS, Pulling, PullingMeanwhile, differing, sam
 from tests.bench.pulling import Asking, Downloading, PagingTags
 from tests.bench.pushing import Pushing, PushingSmallBlobs, PuttingManifests
 from tests.bench.redirecting import Redirected
-from tests.bench.scenes import COLLECTING, FOLDER, MEANWHILE, PEOPLE, REDIRECT
+from tests.bench.scenes import COLLECTING, FOLDER, LIMITED, MEANWHILE, PEOPLE, REDIRECT
 from tests.bench.seed import hold_blob, hold_manifest
 from tests.bench.target import Target
 from tests.bench.transfers import push_monolithic, push_streamed
@@ -48,6 +48,8 @@ def cases_of(scene: str, connections: Sequence[int]) -> tuple[Case, ...]:
         return people_cases(connections)
     if scene in {COLLECTING, MEANWHILE}:
         return collecting_cases(connections)[scene]
+    if scene == LIMITED:
+        return limited_cases(connections)
     return folder_cases(connections) if scene == FOLDER else s3_cases(connections)
 
 
@@ -112,6 +114,17 @@ def collecting_cases(connections: Sequence[int]) -> dict[str, tuple[Case, ...]]:
         COLLECTING: (Case("collect", "collect blobs that nobody names", 1, Collecting()),),
         MEANWHILE: (Case("collect-pulls", title, 1 / 2, collecting.PullingMeanwhile(some)),),
     }
+
+
+def limited_cases(connections: Sequence[int]) -> tuple[Case, ...]:
+    """A quota check adds less than a twentieth to a push."""
+    some = connections[0]
+    return (
+        Case("limited-stream", "push 256 MiB by PATCH, limited, 1 stream", 0.95, Pushing(push_streamed, 1)),
+        Case("limited-put", "push 256 MiB by PUT, limited, 1 stream", 0.95, Pushing(push_monolithic, 1)),
+        Case("limited-small", f"push small blobs, limited, {some} connections", 0.95, PushingSmallBlobs(some)),
+        Case("limited-manifest", f"PUT manifest, limited, {some} connections", 0.95, PuttingManifests(some)),
+    )
 
 
 def redirect_cases() -> tuple[Case, ...]:

@@ -7,6 +7,7 @@ s3          PostgreSQL and S3, blobs passed through  its s3 driver, redirects di
 redirect    the same, blobs by redirect              the same, redirecting
 collecting  SQLite and a folder, collected all along its filesystem driver (`collecting`)
 meanwhile   the same                                 none; the same registry, quiet
+limited     SQLite and a folder, with quotas         none; another of ours, without (`limiting`)
 
 Each registry has a bucket of its own on the same server.
 """
@@ -24,8 +25,8 @@ from tests.support.postgres import postgres_server
 from tests.support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, find_program
 
 FOLDER, PEOPLE, S3, REDIRECT = "folder", "people", "s3", "redirect"
-COLLECTING, MEANWHILE = "collecting", "meanwhile"
-SCENES: Final = (FOLDER, PEOPLE, S3, REDIRECT, COLLECTING, MEANWHILE)
+COLLECTING, MEANWHILE, LIMITED = "collecting", "meanwhile", "limited"
+SCENES: Final = (FOLDER, PEOPLE, S3, REDIRECT, COLLECTING, MEANWHILE, LIMITED)
 REGION: Final = "us-east-1"
 PEER_FOLDER: Final = "filesystem: {{rootdirectory: {data}}}"
 
@@ -52,7 +53,7 @@ def ground(scene: str, folder: Path) -> AbstractContextManager[Ground]:
     """What the scene needs, started, and ended with the context. Raises: NoScene."""
     if scene in {COLLECTING, MEANWHILE}:
         return nullcontext(_COLLECTED)
-    return nullcontext(BARE) if scene in {FOLDER, PEOPLE} else _s3(folder, redirects=scene == REDIRECT)
+    return nullcontext(BARE) if scene in {FOLDER, PEOPLE, LIMITED} else _s3(folder, redirects=scene == REDIRECT)
 
 
 @contextmanager
