@@ -9,7 +9,7 @@ What is refused, and in which words, is decided here; what there is, is counted 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -98,11 +98,22 @@ class Growth:
     @property
     def wanted(self) -> Mapping[Resource, int]:
         """What it takes more of; of bytes, those charged although they were reserved before."""
-        more = {each: getattr(self, each.value) for each in Resource} | {Resource.BYTES: max(self.bytes, self.charged)}
-        return {each: amount for each, amount in more.items() if amount > 0}
+        more = (
+            (Resource.BYTES, max(self.bytes, self.charged)),
+            (Resource.REPOSITORIES, self.repositories),
+            (Resource.TAGS, self.tags),
+            (Resource.UPLOADS, self.uploads),
+        )
+        return {resource: amount for resource, amount in more if amount > 0}
 
     def __add__(self, other: Growth) -> Growth:
-        return Growth(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+        return Growth(
+            self.charged + other.charged,
+            self.reserved + other.reserved,
+            self.repositories + other.repositories,
+            self.tags + other.tags,
+            self.uploads + other.uploads,
+        )
 
 
 @dataclass(frozen=True, slots=True)
