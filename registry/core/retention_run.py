@@ -76,13 +76,14 @@ class Retainer:
         retained = NOTHING
         for name in self._repositories():
             retained += self._repository(fence, name)
-        self.tenure.transact(fence, lambda tx: tx.settings.put(LAST_RETAINED, tx.now.isoformat()))
+        self.tenure.transact(fence, _note)
         self.tenure.release(fence)
         return retained
 
     def _is_due(self, tx: Transaction) -> bool:
         last = tx.settings.find(LAST_RETAINED)
-        waits = last is not None and datetime.fromisoformat(last) + self.interval > tx.now
+        # One that lies in the future was told by a clock that was ahead.
+        waits = last is not None and timedelta(0) <= tx.now - datetime.fromisoformat(last) < self.interval
         return not waits and not _is_paused(tx) and bool(tx.tag_rules.enabled(RuleKind.RETENTION))
 
     def _repositories(self) -> Iterator[RepositoryName]:
@@ -179,6 +180,12 @@ def _is_current(tx: Transaction, plan: RetentionPlan) -> bool:
     if _is_paused(tx) or tx.tag_rules.generation() != plan.generation:
         return False
     return tx.repositories.find(plan.repository.name) == plan.repository
+
+
+def _note(tx: Transaction) -> None:
+    """That it ran; while all is paused it has done nothing, and is not put off by that."""
+    if not _is_paused(tx):
+        tx.settings.put(LAST_RETAINED, tx.now.isoformat())
 
 
 def _is_paused(tx: Transaction) -> bool:

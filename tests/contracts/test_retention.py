@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from registry.core import retention_run
 from registry.core.accounts import residents_of
 from registry.core.audit import Wanted
 from registry.core.deletion import Deletion
@@ -146,28 +144,6 @@ def test_a_manifest_with_another_tag_stays_and_so_does_one_that_the_rule_keeps(h
     house.rule("x*", last=1, keeps_manifests=True)
     assert house.run() == Retained(1, 0)
     assert house.serves(kept, OTHER)
-
-
-def test_a_manifest_with_many_tags_loses_them_some_at_a_time_and_goes_with_the_last(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retention_run, "_TAGS", 2)
-    (digest,) = house.push("old")
-    for number in range(4):
-        house.registry.push_image(b"old", tag=Tag(f"old-{number}"))
-    house.push("young")
-    house.rule(last=1)
-    ended, end = list[int](), Retainer._end_tags
-
-    def counted(retainer: Retainer, *told: Any, **how: Any) -> Retained:
-        retained = end(retainer, *told, **how)
-        ended.append(retained.tags)
-        return retained
-
-    monkeypatch.setattr(Retainer, "_end_tags", counted)
-    assert house.run() == Retained(5, 1)
-    assert ended == [2, 2, 1]
-    assert not house.serves(digest)
 
 
 def test_with_an_index_go_its_children_that_nothing_else_leads_to(house: House) -> None:
@@ -363,29 +339,6 @@ def test_an_untagged_manifest_that_gets_a_tag_meanwhile_stays(house: House, monk
     monkeypatch.setattr(RetentionPlanner, "plan", plan_and_be_overtaken)
     assert house.run() == NOTHING
     assert house.serves(digest)
-
-
-# By whom, and when
-
-
-def test_one_process_at_a_time_and_again_after_the_interval(house: House) -> None:
-    house.push("a", "b")
-    house.rule(last=1)
-    fence = Tenure(house.metadata, "retention", "another").take()
-    assert fence is not None
-    assert house.run() == NOTHING
-    Tenure(house.metadata, "retention", "another").release(fence)
-    assert house.run() == Retained(1, 1)
-    house.push("c")
-    assert house.retainer("b", HOUR).run() == NOTHING
-    assert house.retainer("b", HOUR).run_now() == Retained(1, 1)
-
-
-def test_nothing_goes_while_the_collector_is_paused(house: House) -> None:
-    house.push("a", "b")
-    house.rule(last=1)
-    house.metadata.transact(lambda tx: tx.settings.put(COLLECTOR_PAUSED, "a test"))
-    assert house.run() == house.retainer().run_now() == NOTHING
 
 
 def test_a_preview_says_what_becomes_of_each_tag_by_other_rules_too(house: House) -> None:
