@@ -43,7 +43,7 @@ ACTS: Final[dict[Act, int]] = {
 }
 
 
-@pytest.mark.parametrize("seed", range(EXAMPLES))
+@pytest.mark.parametrize("seed", range(8 * EXAMPLES))
 def test_a_long_story_comes_to_what_the_model_says(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311  repeatable
     with opened(Lifecycle) as machine:
