@@ -74,11 +74,12 @@ _USED: Final = {(scope, Resource.BYTES): _total(project.c.used, project, scope) 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A project whose row is held, and who owns it."""
+    """A project whose row is held, who owns it, and what it uses by then."""
 
     id: int
     name: str
     owner: int | None
+    used: int
 
 
 @dataclass(frozen=True, slots=True)

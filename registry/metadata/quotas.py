@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
 from registry.core.facts import Action, ContentKind, Repository
-from registry.core.quota import Claim, Growth, Resource
+from registry.core.quota import Claim, Growth, Resource, Scope
 from registry.metadata.journal import Journal
 from registry.metadata.limits import IS_LIMITED, Account, Bounds, Limits
 from registry.metadata.moment import Moment
@@ -24,7 +24,7 @@ from registry.metadata.statements import Row
 from registry.metadata.uploads import Uploads
 from registry.oci.digest import Digest
 
-_ACCOUNT: Final = (project.c.id, project.c.name, project.c.owner_id)
+_ACCOUNT: Final = (project.c.id, project.c.name, project.c.owner_id, project.c.used)
 _CHARGE: Final = (
     sa.update(project)
     .where(project.c.id == p("project"))
@@ -86,15 +86,16 @@ class Quotas:
 
     def _check(self, account: Account, growth: Growth) -> None:
         for bounds in self._limits.of(account):
-            for claim in self._claims(bounds, growth):
+            for claim in self._claims(account, bounds, growth):
                 self._refuse(account, bounds, claim, growth)
                 self._warn(bounds, claim, growth)
 
-    def _claims(self, bounds: Bounds, growth: Growth) -> Iterator[Claim]:
+    def _claims(self, account: Account, bounds: Bounds, growth: Growth) -> Iterator[Claim]:
         for resource, more in growth.wanted.items():
             limit = bounds.limits.get(resource)
             if limit is not None:
-                used = self._limits.used(bounds, resource, limit.highest + more)
+                is_known = resource is Resource.BYTES and bounds.holder.scope is Scope.PROJECT
+                used = account.used if is_known else self._limits.used(bounds, resource, limit.highest + more)
                 yield Claim(bounds.holder, resource, limit, used, more)
 
     def _refuse(self, account: Account, bounds: Bounds, claim: Claim, growth: Growth) -> None:

@@ -228,7 +228,7 @@ class TestSoftLimits:
         registry.limit(soft=1)
         mounted = registry.blobs.mount(APP, digest, AWAY, registry.admin)
         assert mounted is not None
-        assert mounted.notices == ["project team uses 7 bytes, beyond its soft limit of 1 bytes"]
+        assert mounted.notices == ["project team uses 7 bytes, beyond its soft limit of 1 byte"]
         registry.push_image(LAYER)
         registry.limit(soft=1, resource=Resource.TAGS)
         _, keep = registry.manifests.plan(APP, Tag("v2"), image(LAYER), "", registry.admin)
