@@ -134,11 +134,11 @@ def told(report: Report) -> list[str]:
 
 def finding_lines(report: Report) -> list[str]:
     """Everything that was found, as far as it is told, each with whom it hits."""
-    from registry.core.fsck_report import printable
+    from registry.core.printable import harmless
 
     lines = []
     for finding, outcome in report.found:
-        lines.append(f"{outcome}: {finding.what} {printable(finding.name)}: {finding.reason}")
+        lines.append(f"{outcome}: {finding.what} {harmless(finding.name)}: {finding.reason}")
         lines += place_lines(finding.places)
     return [*lines, *([f"and {report.untold} more"] if report.untold else [])]
 

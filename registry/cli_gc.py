@@ -18,8 +18,8 @@ from registry.core.collect_facts import CollectorRun, Waiting
 from registry.core.collect_plan import Candidate, Fate, Plan
 from registry.core.collector import CollectorStatus, document_of
 from registry.core.counts import counted
-from registry.core.fsck_report import printable
 from registry.core.outlook import Ending, endings
+from registry.core.printable import harmless
 from registry.core.sizes import in_words
 from registry.kinds import DURATION
 
@@ -64,7 +64,7 @@ def run(operator: Operator, *, dry_run: bool) -> Told:
         [f"{counted(collected.refused, 'candidate')} that the database would not let go"] if collected.refused else []
     )
     went = f"{collected}; bytes leave the store {later} later, when background work comes by"
-    return Answer(document, [f"paused: {printable(paused)}"] if paused else [went, *refused])
+    return Answer(document, [f"paused: {harmless(paused)}"] if paused else [went, *refused])
 
 
 @gc.command()
@@ -83,7 +83,7 @@ def status(operator: Operator) -> Told:
 def pause(operator: Operator, reason: str) -> Told:
     """Let nothing go until it is resumed: neither rows nor bytes."""
     paused = operator.collector.pause(reason, operator.caller)
-    return Answer({"paused": paused}, [f"paused: {printable(paused)}"])
+    return Answer({"paused": paused}, [f"paused: {harmless(paused)}"])
 
 
 @gc.command()
@@ -94,9 +94,7 @@ def resume(operator: Operator) -> Told:
     After a restore that is better left to `entrepot fsck`, which does it when nothing is missing.
     """
     paused = operator.collector.resume(operator.caller)
-    return Answer(
-        {"was": paused}, [f"it goes on; it was paused {printable(paused)}" if paused else "it was not paused"]
-    )
+    return Answer({"was": paused}, [f"it goes on; it was paused {harmless(paused)}" if paused else "it was not paused"])
 
 
 class _Sums:
@@ -139,13 +137,13 @@ def _told(candidates: Iterator[Candidate], sums: _Sums) -> Iterator[Entry]:
 
 def _line(candidate: Candidate) -> str:
     review = candidate.review
-    where = printable(candidate.repository)
+    where = harmless(candidate.repository)
     return f"{candidate.fate}: {review.kind} {review.digest} of {where}: {candidate.reason}"
 
 
 def _ending_line(ending: Ending) -> str:
-    where = f" of {printable(ending.repository)}" if ending.repository else ""
-    return f"{Fate.LATER}: {ending.what} {printable(ending.name)}{where}: {ending.reason} {ending.when:%Y-%m-%d %H:%M}"
+    where = f" of {harmless(ending.repository)}" if ending.repository else ""
+    return f"{Fate.LATER}: {ending.what} {harmless(ending.name)}{where}: {ending.reason} {ending.when:%Y-%m-%d %H:%M}"
 
 
 def _ending_document(ending: Ending) -> dict[str, object]:
@@ -163,7 +161,7 @@ def _ending_document(ending: Ending) -> dict[str, object]:
 
 def _status_lines(status: CollectorStatus, now: datetime, interval: str) -> list[str]:
     return [
-        f"paused: {printable(status.paused)}" if status.paused else "not paused",
+        f"paused: {harmless(status.paused)}" if status.paused else "not paused",
         f"{counted(status.candidates.count, 'candidate')} waiting, {status.due} of them due",
         _waiting_line("object", " that nobody names", status.objects, "the first goes"),
         _waiting_line("upload session", " open", status.sessions, "the first expires"),

@@ -13,8 +13,8 @@ from registry.cli_people.operator import FAILED, Operator, operates
 from registry.cli_people.typed import Span
 from registry.cli_rules import disabled_option, exceptions_option, listed, put, removed, tags_option, typed_rule
 from registry.core.counts import counted
-from registry.core.fsck_report import printable
 from registry.core.keeps import MOST, NOTHING, Keeps
+from registry.core.printable import harmless
 from registry.core.retaining import RetentionPlan, RetentionPlanner
 from registry.core.retention import Decision, Ending
 from registry.core.ruling import fit_rule, fit_tags
@@ -125,7 +125,7 @@ def run(operator: Operator) -> Answer:
     paused = operator.collector.status().paused
     document = {"tags": retained.tags, "manifests": retained.manifests, "paused": paused}
     ended = f"{counted(retained.tags, 'tag')} and {counted(retained.manifests, 'manifest')} ended"
-    return Answer(document, [ended, *([f"the collector is paused: {printable(paused)}"] if paused else [])])
+    return Answer(document, [ended, *([f"the collector is paused: {harmless(paused)}"] if paused else [])])
 
 
 def _keeps(

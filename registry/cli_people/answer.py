@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import click
 
-from registry.core.fsck_report import printable
+from registry.core.printable import harmless
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ Told = Answer | Listing
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Columns as wide as they must be; one line for no rows."""
-    cells = [[printable(cell) for cell in row] for row in rows]
+    cells = [[harmless(cell) for cell in row] for row in rows]
     if not cells:
         return ["none"]
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
@@ -63,7 +63,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def pairs(facts: Mapping[str, str]) -> list[str]:
     """A line for each fact that there is."""
-    told = {name: printable(value) for name, value in facts.items() if value}
+    told = {name: harmless(value) for name, value in facts.items() if value}
     width = max(map(len, told), default=0)
     return [f"{name.ljust(width)}  {value}" for name, value in told.items()]
 

@@ -25,10 +25,10 @@ from registry.core.auditing import AuditService
 from registry.core.collector import CollectorService
 from registry.core.credentials import CredentialService
 from registry.core.facts import Caller, Principal, PrincipalKind
-from registry.core.fsck_report import printable
 from registry.core.granting import GrantService
 from registry.core.people import PeopleService
 from registry.core.ports import Metadata
+from registry.core.printable import harmless
 from registry.core.refusals import PrincipalUnknown, Unfit
 from registry.oci.errors import NameInvalid, RegistryError
 
@@ -152,6 +152,6 @@ def _refusing() -> Iterator[None]:
 
 def sentence(wrong: RegistryError) -> str:
     """A refusal for people: what it is about, and why."""
-    about = {name: printable(str(value)) for name, value in wrong.detail.items()}
+    about = {name: harmless(str(value)) for name, value in wrong.detail.items()}
     reason = about.pop("reason", None)
     return ": ".join([*about.values(), reason]) if reason else ": ".join([wrong.message, *about.values()])

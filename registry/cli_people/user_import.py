@@ -12,7 +12,7 @@ import click
 from registry.cli_options import refuse
 from registry.cli_people.answer import Answer
 from registry.cli_people.operator import FAILED, Operator, operates
-from registry.core.fsck_report import printable
+from registry.core.printable import harmless
 from registry.core.refusals import NameTaken, Unfit
 
 SOME_REFUSED: Final = 3
@@ -28,7 +28,7 @@ class Refused:
     reason: str
 
     def __str__(self) -> str:
-        who = f", {printable(self.name)}" if self.name else ""
+        who = f", {harmless(self.name)}" if self.name else ""
         return f"refused: line {self.line}{who}: {self.reason}"
 
 

@@ -83,8 +83,3 @@ class Report:
             "collector_released": self.is_released,
             "collector_paused": self.paused,
         }
-
-
-def printable(text: str) -> str:
-    """A store may hold names of any bytes, and a terminal obeys some of them."""
-    return text if text.isprintable() else ascii(text)

@@ -7,6 +7,11 @@ from typing import Final
 _CUT: Final = "…"
 
 
+def harmless(text: str) -> str:
+    """As it is; quoted, and all of it in ASCII, where a terminal would obey a part of it."""
+    return text if text.isprintable() else ascii(text)
+
+
 def printable(text: str, most: int) -> str:
     """At most so many characters, each of them to be seen; what was cut off ends in an ellipsis."""
     shown = text if text.isprintable() else "".join(map(_shown, text[: most + 1]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
+from registry.core.printable import harmless
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName
 
@@ -40,8 +41,8 @@ class Broken:
     reason: str
 
     def __str__(self) -> str:
-        where = " ".join(printable(each) for each in (self.repository, self.name) if each)
-        return f"{self.what} {where}: {printable(self.reason)}"
+        where = " ".join(harmless(each) for each in (self.repository, self.name) if each)
+        return f"{self.what} {where}: {harmless(self.reason)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,3 @@ class Report:
                 for each in self.broken
             ],
         }
-
-
-def printable(text: str) -> str:
-    """Names of a tree may hold any bytes, and a terminal obeys some of them."""
-    return text if text.isprintable() else ascii(text)

@@ -38,7 +38,7 @@ from registry.core.fsck_facts import (
     Places,
     ProjectUsage,
 )
-from registry.core.fsck_report import MOST_TOLD, Report, printable
+from registry.core.fsck_report import MOST_TOLD, Report
 from registry.core.fsck_run import Seen
 from registry.oci.digest import Digest
 from registry.oci.media_types import OCI_MANIFEST
@@ -235,8 +235,3 @@ def test_what_was_seen_costs_a_bit() -> None:
         seen.add(number)
     assert {number for number in range(80_100) if number in seen} == numbers
     assert len(seen.bits) == 10_001
-
-
-def test_a_name_that_a_terminal_would_obey_is_shown_harmless() -> None:
-    assert printable("red\x1b[31m") == "'red\\x1b[31m'"
-    assert printable("blobs/ab") == "blobs/ab"
