@@ -8,15 +8,12 @@ import pytest
 
 from registry import app
 from registry.config import Settings
-from registry.core.manifests import ManifestService
 from registry.core.quota import Holder, Limit, Resource, Scope
 from registry.core.quota_service import QuotaService
 from registry.core.refusals import Changed
-from registry.oci.names import RepositoryName, Tag
 from tests.unit.cli_people.desk import Desk
 from tests.unit.metadata.databases import rows
 
-APP, V1 = RepositoryName("team/app"), Tag("v1")
 INDEX = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'
 USED = len(INDEX)
 
@@ -26,12 +23,7 @@ def desk(tmp_path: Path) -> Desk:
     """One project, of one repository with one tag, that `admin` has pushed."""
     app.prepare(Settings(data=tmp_path))
     desk = Desk(tmp_path)
-    with desk.facts() as facts:
-        settings = Settings()
-        manifests = ManifestService(facts, settings.lease, settings.undo_window, sparse=False)
-        admin = facts.observe(lambda tx: tx.accounts.find("admin"))
-        assert admin is not None
-        manifests.put(APP, V1, INDEX, "", admin)
+    desk.push("team/app", "v1", INDEX)
     return desk
 
 

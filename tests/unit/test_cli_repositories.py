@@ -10,11 +10,10 @@ from registry import app
 from registry.config import Settings
 from registry.core.manifests import ManifestService
 from registry.oci.digest import Digest
-from registry.oci.names import RepositoryName, Tag
+from registry.oci.names import RepositoryName
 from tests.unit.cli_people.desk import Desk
 from tests.unit.test_cli_undo import FIRST, SECOND
 
-V1 = Tag("v1")
 NOBODYS = "8eeb9ed7-737b-48ac-b533-a14ad3ec3487"
 
 
@@ -23,19 +22,10 @@ def desk(tmp_path: Path) -> Desk:
     """Two repositories with the same manifest, of which one has another as well."""
     app.prepare(Settings(data=tmp_path))
     desk = Desk(tmp_path)
-    push(desk, "team/app", FIRST)
-    push(desk, "team/app", SECOND)
-    push(desk, "team/other", FIRST)
+    desk.push("team/app", "v1", FIRST)
+    desk.push("team/app", "v1", SECOND)
+    desk.push("team/other", "v1", FIRST)
     return desk
-
-
-def push(desk: Desk, name: str, content: bytes) -> None:
-    with desk.facts() as facts:
-        settings = Settings()
-        manifests = ManifestService(facts, settings.lease, settings.undo_window, sparse=False)
-        admin = facts.observe(lambda tx: tx.accounts.find("admin"))
-        assert admin is not None
-        manifests.put(RepositoryName(name), V1, content, "", admin)
 
 
 def test_repositories_are_listed_and_shown(desk: Desk) -> None:
@@ -69,7 +59,7 @@ def test_a_deleted_repository_is_listed_apart_and_comes_back(desk: Desk) -> None
 
 def test_of_several_that_had_the_name_one_is_chosen(desk: Desk) -> None:
     first = desk.json("repo delete team/app")["uuid"]
-    push(desk, "team/app", FIRST)
+    desk.push("team/app", "v1", FIRST)
     second = desk.json("repo delete team/app")["uuid"]
     assert desk.json("repo restore team/app --as team/newest")["uuid"] == second
     assert desk.json("repo restore team/app --uuid", first)["name"] == "team/app"
@@ -141,6 +131,6 @@ def test_a_uuid_of_another_name_is_not_taken_for_this_one(desk: Desk) -> None:
 
 def test_a_name_that_is_taken_is_told_of(desk: Desk) -> None:
     desk.does("repo delete team/app")
-    push(desk, "team/app", FIRST)
+    desk.push("team/app", "v1", FIRST)
     told = "team/app: there is one of this name: restore it under another"
     assert desk.refused("repo restore team/app") == (1, told)

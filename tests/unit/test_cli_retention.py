@@ -8,11 +8,8 @@ import pytest
 
 from registry import app
 from registry.config import Settings
-from registry.core.manifests import ManifestService
-from registry.oci.names import RepositoryName, Tag
 from tests.unit.cli_people.desk import Desk
 
-APP = RepositoryName("team/app")
 INDEX = (
     b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{"a":"%b"}}'
 )
@@ -23,13 +20,8 @@ def desk(tmp_path: Path) -> Desk:
     """Four tags, the last one the youngest, and a manifest without any."""
     app.prepare(Settings(data=tmp_path))
     desk = Desk(tmp_path)
-    with desk.facts() as facts:
-        settings = Settings()
-        manifests = ManifestService(facts, settings.lease, settings.undo_window, sparse=False)
-        admin = facts.observe(lambda tx: tx.accounts.find("admin"))
-        assert admin is not None
-        for number, tag in enumerate(("latest", "1.0.0", "latest", "1.0.1", "1.1.0")):
-            manifests.put(APP, Tag(tag), INDEX % b"%d" % number, "", admin)
+    for number, tag in enumerate(("latest", "1.0.0", "latest", "1.0.1", "1.1.0")):
+        desk.push("team/app", tag, INDEX % b"%d" % number)
     return desk
 
 

@@ -23,13 +23,13 @@ def desk(tmp_path: Path) -> Desk:
     """A tag that was moved once, and then deleted with its manifest."""
     app.prepare(Settings(data=tmp_path))
     desk = Desk(tmp_path)
+    for content in (FIRST, SECOND):
+        desk.push("team/app", "v1", content)
     with desk.facts() as facts:
         settings = Settings()
         manifests = ManifestService(facts, settings.lease, settings.undo_window, sparse=False)
         admin = facts.observe(lambda tx: tx.accounts.find("admin"))
         assert admin is not None
-        for content in (FIRST, SECOND):
-            manifests.put(APP, V1, content, "", admin)
         manifests.delete(APP, Digest.of(SECOND), admin)
     return desk
 

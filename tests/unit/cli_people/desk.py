@@ -18,8 +18,10 @@ from registry.application import Facts
 from registry.cli import main
 from registry.config import Settings
 from registry.core.facts import Credential
+from registry.core.manifests import ManifestService
 from registry.metadata.reader import SqliteReader
 from registry.metadata.sqlite import SqliteMetadata
+from registry.oci.names import RepositoryName, Tag
 
 PASSWORD = "correct horse"
 
@@ -59,6 +61,15 @@ class Desk:
         """What the server would find."""
         with app.opened_facts(Settings(data=self.data)) as facts:
             yield facts
+
+    def push(self, repository: str, tag: str, content: bytes) -> None:
+        """A manifest, as `admin`."""
+        settings = Settings()
+        with self.facts() as facts:
+            admin = facts.observe(lambda tx: tx.accounts.find("admin"))
+            assert admin is not None
+            manifests = ManifestService(facts, settings.lease, settings.undo_window, sparse=False)
+            manifests.put(RepositoryName(repository), Tag(tag), content, "", admin)
 
     def password_of(self, name: str) -> Credential | None:
         """What the server would compare a login with."""
