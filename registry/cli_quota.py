@@ -87,7 +87,10 @@ def quota() -> None:
 @click.argument("subject", type=Subject(), required=False)
 @operates
 def show(operator: Operator, subject: Holder | None) -> Answer:
-    """Show what SUBJECT may have and has; without one, what all may have."""
+    """Show what SUBJECT may have and has; without one, what all may have that have nothing of their own.
+
+    It is a project (team) or a user (user:alice).
+    """
     service = QuotaService(operator.metadata)
     if subject is None:
         both = [service.get(Holder(scope, ALL)) for scope in Scope]
@@ -100,7 +103,10 @@ def show(operator: Operator, subject: Holder | None) -> Answer:
 @_bounds
 @operates
 def set_quota(operator: Operator, /, subject: Holder, **wishes: Wish | None) -> Answer:
-    """Set what SUBJECT may have; what no option names stays."""
+    """Set what SUBJECT may have; what no option names stays.
+
+    It is a project (team), a user (user:alice), or all that have nothing of their own (project:*, user:*).
+    """
     service = QuotaService(operator.metadata)
     former = service.get(subject).allowance
     limits = _wished(former.limits, {name: wish for name, wish in wishes.items() if wish is not None})
