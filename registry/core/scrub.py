@@ -147,6 +147,7 @@ class _Pass:
         self._nurse = Nurse(scrubber.metadata, scrubber.by)
         self._pace = Pace(scrubber.rate)
         self._failures = 0
+        self._unread = set[ObjectKey]()
         self._scrubbed = Scrubbed()
 
     def run(self) -> Scrubbed:
@@ -157,6 +158,7 @@ class _Pass:
             )
             for row in self._objects():
                 self._object(row)
+            self._ledger.doubts.keep(self._unread)
             self._scrubbed.is_whole = True
         except Stopped:
             pass
@@ -210,7 +212,7 @@ class _Pass:
                 return
         except (Unavailable, OSError):
             # It is tried again by the next pass; and so is everything, where it is the store.
-            self._scrubbed.unread += 1
+            self._leave(row)
             self._failures += 1
             if self._failures >= _MOST_FAILURES:
                 self._ledger.flush()
@@ -229,8 +231,13 @@ class _Pass:
         now = self._metadata.observe(lambda tx: tx.now)
         if row.is_damaged or self._ledger.doubts.deepen(row.key, now).is_sure(now):
             return Finding(What.OBJECT_UNREADABLE, str(row.digest), f"{row.key} cannot be read", row)
-        self._scrubbed.unread += 1
+        self._leave(row)
         return None
+
+    def _leave(self, row: ObjectRow) -> None:
+        """For a later pass."""
+        self._unread.add(row.key)
+        self._scrubbed.unread += 1
 
     def _judged(self, row: ObjectRow) -> Finding | None:
         """What is wrong with it, at the second look as at the first."""

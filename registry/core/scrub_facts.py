@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
@@ -133,6 +134,10 @@ class Doubts:
         if former or len(self.each) < _MOST_DOUBTS:
             self.each[key.text] = doubt
         return doubt
+
+    def keep(self, unread: AbstractSet[ObjectKey]) -> None:
+        """All that is due was asked for, and only these could not be read: other doubts are about what is gone."""
+        self.each = {key: doubt for key, doubt in self.each.items() if ObjectKey(key) in unread}
 
     def forget(self, key: ObjectKey) -> None:
         """It was decided about."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from registry.core import scrub, scrub_ledger
+from registry.core import scrub, scrub_facts, scrub_ledger
 from registry.core.facts import ObjectKey
 from registry.core.ports import Metadata, Unreadable
 from registry.core.scrub import LeasedScrubber
@@ -247,6 +247,23 @@ def test_what_stays_unreadable_is_marked(scrubbing: Scrubbing, here: Site, clock
     scrubbing.medium.failing = None
     clock.turn(DAY)
     assert scrubbing.run().is_clean
+
+
+def test_what_was_unreadable_and_pushed_anew_takes_no_room_from_later_doubts(
+    scrubbing: Scrubbing, here: Site, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scrub_facts, "_MOST_DOUBTS", 1)
+    (key,) = several(here, 1)
+    scrubbing.medium.failing = Unreadable(str(key))
+    scrubbing.run()
+    (another,) = several(here, 1)
+    assert another != key
+    for _ in range(3):
+        scrubbing.run()
+        clock.turn(timedelta(minutes=10))
+    report = scrubbing.run().report
+    assert [(finding.what, outcome) for finding, outcome in report.found] == [("object-unreadable", MARKED)]
+    assert here.execute("SELECT value FROM setting WHERE name = 'scrub_doubts'") == []
 
 
 @pytest.mark.parametrize("failure", [Unavailable(), PermissionError()])
