@@ -151,7 +151,7 @@ def fit_pattern(text: str) -> Pattern:
     try:
         return Pattern.parse(text)
     except PatternInvalid as error:
-        raise Unfit(pattern=text[:300], reason=str(error)) from None
+        raise Unfit(reason=str(error)) from None
 
 
 def fit_actions(words: Iterable[str]) -> tuple[str, ...]:

@@ -115,7 +115,7 @@ def fit_tags(text: str) -> TagPatterns:
     try:
         return TagPatterns.parse(text)
     except PatternInvalid as error:
-        raise Unfit(tags=text[:300], reason=str(error)) from None
+        raise Unfit(reason=str(error)) from None
 
 
 def fit_rule(wanted: TagRule) -> TagRule:

@@ -33,7 +33,7 @@ class Digest:
         """Raises: DigestInvalid, also for an algorithm we do not compute."""
         found = _FORM.fullmatch(text)
         if found is None:
-            raise DigestInvalid(digest=text[:200])
+            raise DigestInvalid(digest=text[:200], reason="not a digest, or of an algorithm that is not known here")
         return cls(found[1] or found[3], found[2] or found[4])
 
     @classmethod

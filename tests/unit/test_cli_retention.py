@@ -130,3 +130,15 @@ def test_retention_never_takes_an_immutable_tag(desk: Desk) -> None:
 def test_an_immutable_tag_is_not_restored_to_what_it_was(desk: Desk) -> None:
     desk.does("immutable add team/**")
     assert desk.refused("tag restore team/app latest")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("immutable add team//app", "not a pattern of repository names: team//app"),
+        ("immutable add team/app --tags a/b", "not a pattern of tags: a/b"),
+        ("retention add team/app --last 1 --except a/b", "not a pattern of tags: a/b"),
+    ],
+)
+def test_a_pattern_that_is_none_is_named_once(desk: Desk, line: str, why: str) -> None:
+    assert desk.refused(line) == (2, why)

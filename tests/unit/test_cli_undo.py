@@ -68,3 +68,8 @@ def test_what_was_never_there_is_told_in_a_line(desk: Desk, line: str, words: st
     status, told = desk.refused(line)
     assert status == 1
     assert words in told
+
+
+def test_what_is_no_digest_is_called_so(desk: Desk) -> None:
+    why = "md5:ab: not a digest, or of an algorithm that is not known here"
+    assert desk.refused("manifest restore team/app md5:ab") == (1, why)
