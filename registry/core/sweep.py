@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 
 from registry.core.collect_facts import RunKind
 from registry.core.facts import ObjectKey
+from registry.core.leaving import Leaving
 from registry.core.ports import Metadata, ObjectStore, Transaction
 from registry.core.rest import batched, no_rest
 from registry.core.tenure import Tenure
@@ -54,19 +55,25 @@ class Sweeper:
     rest: Callable[[], None] = no_rest
 
     def run(self) -> Swept:
-        """Everything that is due by now, batch by batch; nothing where another process is at it. Raises: TenureLost."""
+        """Everything that is due by now, batch by batch; nothing where another process is at it.
+
+        Raises: TenureLost; Unavailable and OSError, at the end and for what the store does not let go.
+        """
         fence = self.tenure.take()
         if fence is None:
             return NOTHING
         began = self.metadata.observe(lambda tx: tx.now)
         sessions = sum(self._until_done(self._expire, fence))
-        objects, freed = _summed(self._until_done(self._delete, fence))
+        leaving = Leaving(self.store)
+        objects, freed = _summed(self._until_done(partial(self._delete, leaving), fence))
         swept = Swept(sessions, objects, freed)
         for _ in self._until_done(self._forget, fence):
             pass
         if swept != NOTHING:
             self.tenure.transact(fence, lambda tx: tx.collector_runs.add(RunKind.SWEPT, began, asdict(swept)))
         self.tenure.release(fence)
+        if leaving.error is not None:
+            raise leaving.error
         return swept
 
     def _until_done(self, batch: Callable[[int], D | None], fence: int) -> Iterator[D]:
@@ -83,8 +90,8 @@ class Sweeper:
 
         return self.tenure.transact(fence, end)
 
-    def _delete(self, fence: int) -> tuple[int, int] | None:
-        """How many objects, and their bytes; None when none is left."""
+    def _delete(self, leaving: Leaving, fence: int) -> tuple[int, int] | None:
+        """How many objects, and their bytes; None when none is left that goes."""
         # Elsewhere each costs calls of its own, and the lease is to outlast them all.
         most = _MOST_DELETED if self.store.is_prompt else _BATCH
 
@@ -95,11 +102,8 @@ class Sweeper:
 
         # Mostly there is nothing, and that can be seen without a transaction.
         doomed = self.tenure.transact(fence, due) if self.metadata.observe(due) else []
-        if not doomed:
-            return None
-        # Whoever else deletes them too, by now, deletes what nobody will ever name again.
-        self.store.delete([key for _, key in doomed])
-        return len(doomed), sum(self._forgotten([object_id for object_id, _ in doomed], fence))
+        gone = leaving.delete(doomed) if doomed else []
+        return (len(gone), sum(self._forgotten(gone, fence))) if gone else None
 
     def _forgotten(self, object_ids: Sequence[int], fence: int) -> Iterator[int]:
         """The bytes of each lot."""

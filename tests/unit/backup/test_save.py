@@ -11,6 +11,7 @@ import pytest
 from registry.backup.folder import BackupFolder, FolderUnfit, digest_of
 from registry.backup.hold import Hold
 from registry.core.facts import ObjectKey
+from registry.core.leaving import Leaving
 from registry.core.sweep import Swept
 from registry.core.tenure import TenureLost
 from registry.oci.digest import Digest
@@ -151,7 +152,7 @@ def test_a_sweeper_that_slept_through_its_lease_takes_nothing_either(house: Hous
         house.push_blob(FIRST, large=True)
         with pytest.raises(TenureLost):
             # The very step that it slept before.
-            house.sweeper._delete(fence)
+            house.sweeper._delete(Leaving(house.store), fence)
         woken.append("lost")
 
     report = back_up(house, place / "backup", happens=wake)

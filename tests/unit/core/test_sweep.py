@@ -10,10 +10,11 @@ import pytest
 
 from registry.core import sweep
 from registry.core.facts import ObjectKey
+from registry.core.ports import ObjectStore
 from registry.core.sweep import Swept
 from registry.metadata.objects import Objects
 from registry.oci.digest import Digest
-from registry.oci.errors import UploadTakenOver
+from registry.oci.errors import Unavailable, UploadTakenOver
 from registry.storage.memory import MemoryStore
 from tests.unit.core.conftest import Clock
 from tests.unit.core.house import APP, House
@@ -101,6 +102,51 @@ def test_a_store_that_fails_keeps_the_row(house: House, monkeypatch: pytest.Monk
             house.sweeper.run()
     assert house.states() == ["doomed"]
     assert house.sweeper.run() == Swept(0, 1)
+
+
+def test_one_object_that_the_store_does_not_let_go_keeps_no_other(
+    house: House, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "_MOST_DELETED", 3)
+    for _ in range(8):
+        house.push_blob(BIG, large=True)
+    clock.turn(house.delete_delay)
+    doomed = house.metadata.observe(lambda tx: tx.objects.doomed(tx.now, 10))
+    stuck, delete = doomed[1][1], type(house.store).delete
+
+    def keep(store: ObjectStore, keys: Iterable[ObjectKey]) -> None:
+        wanted = list(keys)
+        delete(store, (each for each in wanted if each != stuck))
+        if stuck in wanted:
+            raise OSError("not this one")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(house.store), "delete", keep)
+        for _ in range(2):
+            with pytest.raises(OSError, match="not this one"):
+                house.sweeper.run()
+            assert (house.states(), stored(house)) == (["doomed", "live"], 2)
+    assert house.sweeper.run() == Swept(0, 1)
+
+
+def test_a_store_that_lets_nothing_go_is_not_asked_for_long(
+    house: House, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(33):
+        house.push_blob(BIG, large=True)
+    clock.turn(house.delete_delay)
+    asked = list[int]()
+
+    def fail(_: ObjectStore, keys: Iterable[ObjectKey]) -> None:
+        asked.append(len(list(keys)))
+        raise Unavailable
+
+    monkeypatch.setattr(type(house.store), "delete", fail)
+    with pytest.raises(Unavailable):
+        house.sweeper.run()
+    assert asked.count(1) == 5
+    assert len(asked) < 20
+    assert house.states().count("doomed") == 32
 
 
 def test_everything_that_is_due_goes_batch_by_batch(
