@@ -42,7 +42,7 @@ from registry.core.accounts import residents_of
 from registry.core.auditing import AuditService
 from registry.core.blobs import BlobService
 from registry.core.collect_plan import Plan
-from registry.core.collector import CollectorService
+from registry.core.collector_service import CollectorService
 from registry.core.credentials import CredentialService
 from registry.core.explained_usage import UsageService
 from registry.core.granting import GrantService

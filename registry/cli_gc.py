@@ -16,7 +16,7 @@ from registry.cli_people.operator import Operator, operates
 from registry.core.collect import Collector
 from registry.core.collect_facts import CollectorRun, Waiting
 from registry.core.collect_plan import Candidate, Fate, Plan
-from registry.core.collector import CollectorStatus, document_of
+from registry.core.collector_service import CollectorStatus, document_of
 from registry.core.counts import counted
 from registry.core.outlook import Ending, endings
 from registry.core.printable import harmless

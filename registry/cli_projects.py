@@ -10,7 +10,7 @@ import click
 from registry.cli_people.answer import Answer, pairs, section, table
 from registry.cli_people.operator import Operator, every, operates
 from registry.core.explained_usage import UsageService
-from registry.core.nouns_of_holdings import Sharer
+from registry.core.nouns.holdings import Sharer
 from registry.core.quota import Project
 from registry.core.quota_service import QuotaService
 from registry.core.sizes import in_words

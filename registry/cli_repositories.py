@@ -13,7 +13,7 @@ from registry.cli_people.views import when
 from registry.core.access import Access
 from registry.core.counts import counted
 from registry.core.facts import DeletedRepository
-from registry.core.nouns_of_holdings import Held, Sharer
+from registry.core.nouns.holdings import Held, Sharer
 from registry.core.refusals import DeletedRepositoryUnknown
 from registry.core.repositories import RepositoryService
 from registry.core.searching import SearchService

@@ -15,7 +15,7 @@ from registry.admin.versions import Conditional, tag_of
 from registry.core.administration import demand_registry
 from registry.core.collect_facts import CollectorRun, RunKind
 from registry.core.collect_plan import Candidate, Fate, after_mark, mark_of
-from registry.core.collector import CollectorStatus, before_mark, document_of
+from registry.core.collector_service import CollectorStatus, before_mark, document_of
 from registry.core.facts import ContentKind
 
 router = APIRouter(prefix="/collector", tags=["collector"])

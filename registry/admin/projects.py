@@ -15,7 +15,7 @@ from registry.admin.services import Administration
 from registry.admin.texts import Project, Strict
 from registry.core.administration import demand_no_limits, demand_registry, may_administer
 from registry.core.facts import Caller
-from registry.core.nouns_of_holdings import Sharer
+from registry.core.nouns.holdings import Sharer
 from registry.core.patterns import Pattern
 from registry.core.quota import Project as KnownProject
 from registry.core.refusals import ProjectUnknown

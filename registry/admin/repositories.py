@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from registry.admin.asking import Admin, Signed, refusals
 from registry.admin.deleted_repositories import ShownDeleted
 from registry.admin.paging import Page, Paged, Words
-from registry.core.nouns_of_holdings import Held, Sharer
+from registry.core.nouns.holdings import Held, Sharer
 from registry.core.repository_rights import Deed
 from registry.oci.names import LONGEST_NAME, RepositoryName
 

@@ -10,7 +10,7 @@ from typing import ParamSpec, Protocol, TypeVar
 from registry.admin.callers import Callers
 from registry.core.auditing import AuditService
 from registry.core.collect_plan import Plan
-from registry.core.collector import CollectorService
+from registry.core.collector_service import CollectorService
 from registry.core.credentials import CredentialService
 from registry.core.explained_usage import UsageService
 from registry.core.granting import GrantService

@@ -22,7 +22,7 @@ from registry.cli_people.answer import Told
 from registry.config import Settings
 from registry.core.accounts import ADMIN
 from registry.core.auditing import AuditService
-from registry.core.collector import CollectorService
+from registry.core.collector_service import CollectorService
 from registry.core.credentials import CredentialService
 from registry.core.facts import Caller, Principal, PrincipalKind
 from registry.core.granting import GrantService

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
-from registry.core.nouns_of_deletion import Mark
+from registry.core.nouns.deletion import Mark
 from registry.core.ports import Contradicted, Metadata, Transaction
 
 UNUSED_FOR: Final = timedelta(days=1)

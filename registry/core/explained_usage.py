@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from registry.core.nouns_of_holdings import Sharer
+from registry.core.nouns.holdings import Sharer
 from registry.core.ports import Metadata, Transaction
 from registry.core.refusals import ProjectUnknown
 from registry.core.usage_parts import ExplainedUsage

@@ -10,7 +10,7 @@ from typing import Final
 from registry.core.accounts import ADMIN
 from registry.core.credentials import Made, NewCredential, give
 from registry.core.facts import LOCAL, Action, Caller, CredentialKind, Principal, PrincipalKind, Secret
-from registry.core.nouns_of_people import ALL, FIRST
+from registry.core.nouns.people import ALL, FIRST
 from registry.core.ports import Metadata, Transaction
 from registry.core.principal_names import group_name, project_of, robot_name, user_name
 from registry.core.refusals import Changed, LastAdministrator, NameTaken, PrincipalUnknown, Unfit

@@ -13,30 +13,17 @@ from typing import BinaryIO, Protocol, Self, TypeVar
 
 from registry.core.facts import Credential, HashState, ObjectKey, Referrer, StoredBlob, StoredManifest
 from registry.core.fsck_facts import Held
-from registry.core.nouns import (
-    Accounts,
-    Blobs,
-    Inventory,
-    Journal,
-    Leases,
-    Links,
-    Manifests,
-    Objects,
-    Remedies,
-    Repositories,
-    Settings,
-    Tags,
-    Uploads,
-    Usage,
-)
-from registry.core.nouns_of_audit import Events, Seals
-from registry.core.nouns_of_collecting import Collection, CollectorRuns, DeletedManifests, Outlook, Reviews
-from registry.core.nouns_of_deletion import Deletions, Dissolution
-from registry.core.nouns_of_holdings import Holdings
-from registry.core.nouns_of_people import Credentials, Grants, People, Throttles
-from registry.core.nouns_of_quota import Allowances, Explained, Projects, Quotas, Reservations
-from registry.core.nouns_of_scrubbing import Scrubbing
-from registry.core.nouns_of_tags import Pulls, Standings, TagRules
+from registry.core.nouns.audit import Events, Seals
+from registry.core.nouns.collecting import Collection, CollectorRuns, DeletedManifests, Outlook, Reviews
+from registry.core.nouns.content import Blobs, Links, Manifests, Objects, Repositories, Tags, Uploads
+from registry.core.nouns.deletion import Deletions, Dissolution
+from registry.core.nouns.fsck import Inventory, Remedies, Usage
+from registry.core.nouns.holdings import Holdings
+from registry.core.nouns.housekeeping import Journal, Leases, Settings
+from registry.core.nouns.people import Accounts, Credentials, Grants, People, Throttles
+from registry.core.nouns.quota import Allowances, Explained, Projects, Quotas, Reservations
+from registry.core.nouns.retention import Pulls, Standings, TagRules
+from registry.core.nouns.scrubbing import Scrubbing
 from registry.core.rights import Rights
 from registry.core.visible import ALL_VISIBLE, Visible
 from registry.oci.digest import Digest

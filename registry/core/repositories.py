@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from registry.core.facts import Action, Caller, DeletedRepository, Repository
-from registry.core.nouns_of_holdings import Held, Sharer
+from registry.core.nouns.holdings import Held, Sharer
 from registry.core.ports import Metadata, Transaction
 from registry.core.protection import Protection
 from registry.core.refusals import DeletedRepositoryUnknown, NotRestorable

@@ -24,7 +24,7 @@ _ADD: Final = sa.insert(quota).values(
 
 
 class Allowances:
-    """`nouns_of_quota.Allowances`."""
+    """`nouns.Allowances`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

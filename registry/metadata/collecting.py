@@ -70,7 +70,7 @@ _REMOVE_BLOBS: Final = (
 
 
 class Collection:
-    """`nouns_of_collecting.Collection`."""
+    """`nouns.Collection`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

@@ -35,7 +35,7 @@ _PAGE: Final = (
 
 
 class CollectorRuns:
-    """`nouns_of_collecting.CollectorRuns`."""
+    """`nouns.CollectorRuns`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

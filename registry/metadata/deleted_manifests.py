@@ -131,7 +131,7 @@ _PROJECT_OF: Final = sa.select(repository.c.project_id).where(repository.c.id ==
 
 
 class DeletedManifests:
-    """`nouns_of_collecting.DeletedManifests`."""
+    """`nouns.DeletedManifests`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

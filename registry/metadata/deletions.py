@@ -70,7 +70,7 @@ _COUNT_TAGS: Final = sa.select(sa.func.count()).select_from(tag).where(tag.c.rep
 
 
 class Deletions:
-    """`nouns_of_deletion.Deletions`."""
+    """`nouns.Deletions`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

@@ -15,7 +15,7 @@ from sqlalchemy import bindparam as p
 
 from registry.core.collect_facts import HeldManifest, Review
 from registry.core.facts import ContentKind
-from registry.core.nouns_of_deletion import Mark
+from registry.core.nouns.deletion import Mark
 from registry.metadata.deleted_manifests import DeletedManifests
 from registry.metadata.deletions import set_deleted
 from registry.metadata.instants import BEFORE_ALL_TIME, from_micros, to_micros
@@ -89,7 +89,7 @@ _HOLD_UNUSED: Final = (
 
 
 class Dissolution:
-    """`nouns_of_deletion.Dissolution`."""
+    """`nouns.Dissolution`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

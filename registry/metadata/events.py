@@ -71,7 +71,7 @@ _NEVER: Final = 2**63 - 1
 
 
 class Events:
-    """`nouns_of_audit.Events`."""
+    """`nouns.Events`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

@@ -96,7 +96,7 @@ _REPOSITORIES: Final = (
 
 
 class Explained:
-    """`nouns_of_quota.Explained`."""
+    """`nouns.Explained`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
 from registry.core.facts import Repository
-from registry.core.nouns_of_holdings import Held, Sharer
+from registry.core.nouns.holdings import Held, Sharer
 from registry.metadata.moment import Moment
 from registry.metadata.schema import blob, link, manifest, repository, tag
 from registry.metadata.sums import total
@@ -55,7 +55,7 @@ _SHARERS: Final = (
 
 
 class Holdings:
-    """`nouns_of_holdings.Holdings`."""
+    """`nouns.Holdings`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

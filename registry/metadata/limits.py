@@ -13,7 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
-from registry.core.nouns_of_people import ALL
+from registry.core.nouns.people import ALL
 from registry.core.quota import Holder, Limit, Resource, Scope
 from registry.metadata.moment import Moment
 from registry.metadata.schema import project, repository, reservation, tag, upload

@@ -45,7 +45,7 @@ _SESSION_PAGE: Final = (
 
 
 class Outlook:
-    """`nouns_of_collecting.Outlook`."""
+    """`nouns.Outlook`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from registry.core.access import ANYONE
 from registry.core.accounts import ANONYMOUS
 from registry.core.facts import LOCAL, Principal, PrincipalKind
-from registry.core.nouns_of_people import ALL, FIRST
+from registry.core.nouns.people import ALL, FIRST
 from registry.metadata.instants import from_micros, to_micros
 from registry.metadata.moment import Moment
 from registry.metadata.recognition import GRANTS, bump

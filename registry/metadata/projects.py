@@ -30,7 +30,7 @@ _OWN: Final = sa.update(project).where(project.c.id == p("project")).values(owne
 
 
 class Projects:
-    """`nouns_of_quota.Projects`."""
+    """`nouns.Projects`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

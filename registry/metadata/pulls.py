@@ -35,7 +35,7 @@ _OF: Final = sa.select(manifest.c.pulls, manifest.c.pulled_at).where(
 
 
 class Pulls:
-    """`nouns_of_tags.Pulls`."""
+    """`nouns.Pulls`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

@@ -112,7 +112,7 @@ _POSTPONE: Final = sa.update(review).where(*_this).values(due_at=p("later"))
 
 
 class Reviews:
-    """`nouns_of_collecting.Reviews`."""
+    """`nouns.Reviews`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

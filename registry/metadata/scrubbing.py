@@ -84,7 +84,7 @@ _COUNTS: Final = sa.select(
 
 
 class Scrubbing:
-    """`nouns_of_scrubbing.Scrubbing`."""
+    """`nouns.Scrubbing`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

@@ -34,7 +34,7 @@ _EMPTIED: Final = sa.update(seal).where(seal.c.id == p("which")).values(emptied_
 
 
 class Seals:
-    """`nouns_of_audit.Seals`."""
+    """`nouns.Seals`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

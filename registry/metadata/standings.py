@@ -66,7 +66,7 @@ _GONE: Final = sa.select(_asked.c.digest).where(
 
 
 class Standings:
-    """`nouns_of_tags.Standings`."""
+    """`nouns.Standings`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

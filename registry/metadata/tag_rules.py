@@ -55,7 +55,7 @@ _REMOVE: Final = sa.delete(tag_rule).where(tag_rule.c.uuid == p("uuid"))
 
 
 class TagRules:
-    """`nouns_of_tags.TagRules`."""
+    """`nouns.TagRules`."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment

@@ -1,4 +1,4 @@
-"""What every database promises of grants (registry/core/nouns_of_people.py, `Grants`)."""
+"""What every database promises of grants (registry/core/nouns/people.py, `Grants`)."""
 
 from __future__ import annotations
 

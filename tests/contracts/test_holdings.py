@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from registry.core.nouns_of_holdings import Held, Sharer
+from registry.core.nouns.holdings import Held, Sharer
 from registry.core.ports import Metadata
 from registry.core.repositories import RepositoryService
 from registry.core.undo import UndoService

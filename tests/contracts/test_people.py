@@ -1,4 +1,4 @@
-"""What every database promises of users, groups and robots (registry/core/nouns_of_people.py, `People`)."""
+"""What every database promises of users, groups and robots (registry/core/nouns/people.py, `People`)."""
 
 from __future__ import annotations
 

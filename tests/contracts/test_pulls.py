@@ -1,4 +1,4 @@
-"""Counted pulls, on every database (registry/core/nouns_of_tags.py, `Pulls`)."""
+"""Counted pulls, on every database (registry/core/nouns/retention.py, `Pulls`)."""
 
 from __future__ import annotations
 

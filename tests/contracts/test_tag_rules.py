@@ -1,4 +1,4 @@
-"""What every database promises of rules over tags (registry/core/nouns_of_tags.py, `TagRules`), and the service."""
+"""What every database promises of rules over tags (registry/core/nouns/retention.py, `TagRules`), and the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every database promises of throttles (registry/core/nouns_of_people.py, `Throttles`)."""
+"""What every database promises of throttles (registry/core/nouns/people.py, `Throttles`)."""
 
 from __future__ import annotations
 

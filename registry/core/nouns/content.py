@@ -1,4 +1,4 @@
-"""What a transaction can be asked and told, noun by noun; `ports.Transaction` holds one of each."""
+"""What a transaction can be asked and told of what is pushed: repositories, sessions, bytes, manifests and tags."""
 
 from __future__ import annotations
 
@@ -7,47 +7,19 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from registry.core.facts import (
-    Action,
     Caller,
     ContentKind,
-    Credential,
     HashState,
     Interval,
     ObjectKey,
-    Outcome,
     Repository,
     StoredBlob,
     UploadSession,
 )
-from registry.core.fsck_facts import ContentRow, Lack, Miscount, ObjectRow, Places, ProjectUsage
 from registry.core.visible import Visible
-from registry.core.witness import Sight
 from registry.oci.digest import Digest
 from registry.oci.manifest import Manifest, Reference
 from registry.oci.names import RepositoryName, Tag
-
-
-class Accounts(Protocol):
-    """Who there is, what proves it, and the keys that sign for it."""
-
-    def find(self, name: str) -> Caller | None:
-        """The principal of this name, disabled or not: to act for it, ask for its credential."""
-        ...
-
-    def add(self, name: str, kind: str, *, is_admin: bool = False) -> Caller: ...
-    def add_password(self, caller: Caller, secret: str) -> None:
-        """A first password, hashed."""
-        ...
-
-    def rehash(self, credential: Credential, secret: str) -> None:
-        """The same password under a better hash: still the same credential."""
-        ...
-
-    def signing_keys(self) -> Sequence[tuple[str, bytes]]:
-        """Key ids with their sealed keys, oldest first."""
-        ...
-
-    def add_signing_key(self, kid: str, sealed: bytes, created: datetime, expires: datetime) -> None: ...
 
 
 class Repositories(Protocol):
@@ -226,145 +198,4 @@ class Tags(Protocol):
 
     def close_all(self, repository: Repository, digest: Digest, by: Caller) -> Sequence[Tag]:
         """End every tag that points to this manifest."""
-        ...
-
-
-class Journal(Protocol):
-    """What happened, and what is to be looked at later."""
-
-    def event(
-        self,
-        action: Action,
-        repository: Repository,
-        caller: Caller,
-        digest: Digest | None = None,
-        reference: str = "",
-        detail: str = "",
-    ) -> None: ...
-    def note(
-        self, action: Action, caller: Caller, *, target: str = "", outcome: Outcome = Outcome.DONE, detail: str = ""
-    ) -> None:
-        """The same of what is done to no repository: `target` is a principal's name, or what else it was done to."""
-        ...
-
-    def tell(self, sight: Sight, ago: timedelta, times: int) -> None:
-        """What was seen outside of any transaction, so long ago and so often."""
-        ...
-
-    def review(self, repository: Repository, kind: ContentKind, digest: Digest, due: datetime) -> None:
-        """Have the collector decide about this content when `due` has passed."""
-        ...
-
-
-class Leases(Protocol):
-    """Who does which background work (design §8)."""
-
-    def take(self, name: str, holder: str, until: datetime) -> int | None:
-        """The lease's fence, when nobody else has it by now: another number each time it changes hands."""
-        ...
-
-    def keep(self, name: str, fence: int, until: datetime) -> bool:
-        """Put off its end; whether it is still ours."""
-        ...
-
-    def release(self, name: str, fence: int) -> None: ...
-
-
-class Settings(Protocol):
-    """What the database keeps for all processes under a name, as text; what an operator sets is elsewhere."""
-
-    def find(self, name: str) -> str | None: ...
-    def get_or_put(self, name: str, initial: str) -> str:
-        """Its value; `initial` is kept when there was none."""
-        ...
-
-    def put(self, name: str, value: str) -> None: ...
-    def remove(self, name: str) -> None:
-        """From now on it has no value; to have had none is no error."""
-        ...
-
-
-class Inventory(Protocol):
-    """Every row beside what names it, page by page in the order of ids: each page is one moment's (fsck)."""
-
-    def count(self) -> tuple[int, int, int, int]:
-        """Objects, contents and projects, about, and the last manifest's id."""
-        ...
-
-    def objects(self, after: int, limit: int) -> Sequence[ObjectRow]: ...
-    def named(self, keys: Iterable[ObjectKey]) -> dict[ObjectKey, ObjectRow]:
-        """The rows of these keys, those that have one."""
-        ...
-
-    def contents(self, after: int, limit: int) -> Sequence[ContentRow]: ...
-    def blob(self, digest: Digest) -> ObjectRow | ContentRow | None:
-        """Where the blob's bytes are, damaged or not; None when there is no such blob."""
-        ...
-
-    def lacks(self, after: int, until: int) -> Sequence[Lack]:
-        """What visible manifests with these ids reference, and their repository does not serve; damaged it may be."""
-        ...
-
-    def content(self, digest: Digest) -> bytes | None: ...
-    def places(self, kind: ContentKind, digest: Digest) -> Places:
-        """Some of those who serve the blob, or the manifest, and of the tags that lead to it."""
-        ...
-
-
-class Remedies(Protocol):
-    """Repairs of rows; each asks again whether what it repairs is still so, and says whether it was."""
-
-    def own(self, key: ObjectKey) -> bool:
-        """A doomed row takes a key that no row has, so that the sweeper deletes what lies there."""
-        ...
-
-    def doom_unnamed(self, object_id: int) -> bool:
-        """Doom an object that neither a blob nor a session names."""
-        ...
-
-    def revive(self, object_id: int) -> bool:
-        """Make live what a blob names."""
-        ...
-
-    def end_session(self, upload: int) -> bool:
-        """Forget a session whose object is not receiving; that object stays as it is."""
-        ...
-
-    def heal(self, digest: Digest, key: ObjectKey) -> bool:
-        """The bytes of this damaged blob, still in this object, were verified just now: serve it."""
-        ...
-
-    def heal_content(self, digest: Digest, content: bytes) -> bool:
-        """Marked bytes in SQL, if they still are these, are right: serve the manifest, or the blob, that takes them."""
-        ...
-
-    def mark_content_damaged(self, digest: Digest, content: bytes) -> bool:
-        """Bytes in SQL, if they still are these, are wrong: serve nothing from them until they are pushed again."""
-        ...
-
-
-class Usage(Protocol):
-    """What projects are charged, and what they hold (design §4)."""
-
-    def projects(self, after: int, limit: int) -> Sequence[ProjectUsage]:
-        """In the order of ids, each with what one moment shows."""
-        ...
-
-    def miscounts(self, project: int, limit: int) -> Sequence[Miscount]:
-        """Contents of the project that are charged otherwise than they are held, all as of one moment."""
-        ...
-
-    def relink(self, project: int, digest: Digest) -> int:
-        """Link a blob again where manifests reference it without a link, never more often than is charged; how often.
-
-        The charge is the proof: without it a reference may be to what the repository was never given.
-        """
-        ...
-
-    def recount(self, project: int, kind: ContentKind, digest: Digest) -> None:
-        """Charge the content for the links that there are."""
-        ...
-
-    def resum(self, project: int) -> None:
-        """Set the project's counter to what it is charged; to be done last, for everybody waits for it."""
         ...

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from registry.core.facts import LOCAL, Caller, CredentialKind, GivenGrant, Principal, PrincipalKind, Secret
+from registry.core.facts import LOCAL, Caller, Credential, CredentialKind, GivenGrant, Principal, PrincipalKind, Secret
 from registry.core.patterns import Pattern, Span
 from registry.core.rights import Rights
 
@@ -14,6 +14,29 @@ ALL: Final = 1 << 31
 """A limit that nothing reaches."""
 FIRST: Final = ("", "")
 """What every pair of names comes after."""
+
+
+class Accounts(Protocol):
+    """Who there is, what proves it, and the keys that sign for it."""
+
+    def find(self, name: str) -> Caller | None:
+        """The principal of this name, disabled or not: to act for it, ask for its credential."""
+        ...
+
+    def add(self, name: str, kind: str, *, is_admin: bool = False) -> Caller: ...
+    def add_password(self, caller: Caller, secret: str) -> None:
+        """A first password, hashed."""
+        ...
+
+    def rehash(self, credential: Credential, secret: str) -> None:
+        """The same password under a better hash: still the same credential."""
+        ...
+
+    def signing_keys(self) -> Sequence[tuple[str, bytes]]:
+        """Key ids with their sealed keys, oldest first."""
+        ...
+
+    def add_signing_key(self, kid: str, sealed: bytes, created: datetime, expires: datetime) -> None: ...
 
 
 class People(Protocol):
