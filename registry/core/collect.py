@@ -32,7 +32,7 @@ from registry.core.counts import counted
 from registry.core.facts import ContentKind
 from registry.core.ports import Contradicted, Metadata, Transaction
 from registry.core.rest import no_rest
-from registry.core.sweep import COLLECTOR_PAUSED
+from registry.core.sweep import is_paused
 from registry.core.watching import Unwatched, Watcher
 from registry.oci.digest import Digest
 
@@ -103,7 +103,7 @@ class Collector:
     rest: Callable[[], None] = no_rest
 
     def run(self, watcher: Watcher = _UNWATCHED) -> Collected:
-        """Every review that is due, but for those of what somebody holds; nothing while the collector is paused."""
+        """Every review that is due, but for those of what somebody holds; nothing, or no more, once it is paused."""
         collected = Collected()
         began, wanted, is_paused = self.metadata.observe(_looks)
         if is_paused:
@@ -135,7 +135,7 @@ class Collector:
             last = lot[-1]
 
     def _lot(self, until: datetime, last: Review | None) -> Sequence[Review]:
-        return self.metadata.observe(lambda tx: tx.reviews.due(until, last, _BATCH))
+        return self.metadata.observe(lambda tx: [] if is_paused(tx) else tx.reviews.due(until, last, _BATCH))
 
     def _decide(self, lot: Sequence[Review]) -> Iterator[Verdict]:
         blobs = [review for review in lot if review.kind is ContentKind.BLOB]
@@ -186,7 +186,7 @@ class Collector:
 
 def _looks(tx: Transaction) -> tuple[datetime, str | None, bool]:
     """When it is, since when a round is wanted, and whether none may be."""
-    return tx.now, tx.settings.find(COLLECTOR_WANTED), tx.settings.find(COLLECTOR_PAUSED) is not None
+    return tx.now, tx.settings.find(COLLECTOR_WANTED), is_paused(tx)
 
 
 def _tell(tx: Transaction, began: datetime, wanted: str | None, collected: Collected) -> None:

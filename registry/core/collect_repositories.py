@@ -19,6 +19,7 @@ from typing import Final
 
 from registry.core.nouns.deletion import Mark
 from registry.core.ports import Contradicted, Metadata, Transaction
+from registry.core.sweep import is_paused
 
 UNUSED_FOR: Final = timedelta(days=1)
 """How old a repository is, to which nothing was ever pushed, before it goes."""
@@ -82,7 +83,7 @@ class RepositoryCollector:
     def _taking(self, repository: int) -> Piece:
         def take(tx: Transaction) -> Dissolved | None:
             # From its first piece on nothing restores it, so none ever comes back in part.
-            if not tx.dissolution.take(repository, tx.now - self.undo_window):
+            if is_paused(tx) or not tx.dissolution.take(repository, tx.now - self.undo_window):
                 return None
             if manifests := tx.dissolution.remove_manifests(repository, _MANIFESTS):
                 return Dissolved(manifests)

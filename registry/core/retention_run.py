@@ -22,7 +22,7 @@ from registry.core.ports import Metadata, Transaction
 from registry.core.rest import batched
 from registry.core.retaining import RetentionPlan, RetentionPlanner
 from registry.core.retention import Decision, Ending, left_without_tags
-from registry.core.sweep import COLLECTOR_PAUSED
+from registry.core.sweep import is_paused
 from registry.core.tag_rules import RuleKind
 from registry.core.tenure import Tenure
 from registry.core.visible import Visible
@@ -84,7 +84,7 @@ class Retainer:
         last = tx.settings.find(LAST_RETAINED)
         # One that lies in the future was told by a clock that was ahead.
         waits = last is not None and timedelta(0) <= tx.now - datetime.fromisoformat(last) < self.interval
-        return not waits and not _is_paused(tx) and bool(tx.tag_rules.enabled(RuleKind.RETENTION))
+        return not waits and not is_paused(tx) and bool(tx.tag_rules.enabled(RuleKind.RETENTION))
 
     def _repositories(self) -> Iterator[RepositoryName]:
         rules = self.metadata.observe(lambda tx: tx.tag_rules.enabled(RuleKind.RETENTION))
@@ -177,19 +177,15 @@ def _is_unused(tx: Transaction, repository: Repository, digest: Digest) -> bool:
 
 def _is_current(tx: Transaction, plan: RetentionPlan) -> bool:
     """Whether the plan's rules still stand, for a repository that is still there."""
-    if _is_paused(tx) or tx.tag_rules.generation() != plan.generation:
+    if is_paused(tx) or tx.tag_rules.generation() != plan.generation:
         return False
     return tx.repositories.find(plan.repository.name) == plan.repository
 
 
 def _note(tx: Transaction) -> None:
     """That it ran; while all is paused it has done nothing, and is not put off by that."""
-    if not _is_paused(tx):
+    if not is_paused(tx):
         tx.settings.put(LAST_RETAINED, tx.now.isoformat())
-
-
-def _is_paused(tx: Transaction) -> bool:
-    return tx.settings.find(COLLECTOR_PAUSED) is not None
 
 
 def _told(each: Decision | Ending) -> str:

@@ -32,6 +32,11 @@ COLLECTOR_PAUSED: Final = "collector_paused"
 """The setting that, while it is there, keeps every object where it is; its text says why, and since when."""
 
 
+def is_paused(tx: Transaction) -> bool:
+    """Whether nothing may go, asked again before each piece of whatever takes long."""
+    return tx.settings.find(COLLECTOR_PAUSED) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Swept:
     """What one sweep did; `bytes` are those of the objects that went, as far as they were known."""
@@ -96,7 +101,7 @@ class Sweeper:
         most = _MOST_DELETED if self.store.is_prompt else _BATCH
 
         def due(tx: Transaction) -> list[tuple[int, ObjectKey]]:
-            if tx.settings.find(COLLECTOR_PAUSED) is not None:
+            if is_paused(tx):
                 return []
             return list(tx.objects.doomed(tx.now - self.delete_delay, most))
 

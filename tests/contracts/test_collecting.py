@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
 import pytest
 
+from registry.core import collect
 from registry.core.accounts import settle
 from registry.core.blobs import BlobService
 from registry.core.collect import Collected, Collector, Verdict, _links
@@ -251,6 +252,19 @@ def test_nothing_goes_while_the_collector_is_paused(registry: Registry) -> None:
     registry.metadata.transact(lambda tx: tx.settings.remove(COLLECTOR_PAUSED))
     registry.collect()
     assert not registry.serves(digest)
+
+
+def test_a_round_that_is_paused_in_its_middle_takes_no_more(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collect, "_BATCH", 1)
+    for number in range(5):
+        registry.push_blob(b"blob %d" % number)
+    pause = partial(registry.metadata.transact, lambda tx: tx.settings.put(COLLECTOR_PAUSED, "a test"))
+    assert replace(registry.collector, rest=pause).run().blobs == 1
+    assert registry.collect() == Collected()
+    registry.metadata.transact(lambda tx: tx.settings.remove(COLLECTOR_PAUSED))
+    assert registry.collect().blobs == 4
 
 
 def test_what_was_pushed_again_is_pushed_from_the_beginning(registry: Registry) -> None:

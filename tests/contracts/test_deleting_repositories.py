@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
 
+from registry.core import collect_repositories
 from registry.core.facts import DeletedRepository
 from registry.core.ports import Metadata, Transaction
 from registry.core.refusals import DeletedRepositoryUnknown, NotDeleted, NotRestorable
 from registry.core.repositories import RepositoryService
+from registry.core.sweep import COLLECTOR_PAUSED
 from registry.core.undo import UndoService
 from registry.core.visible import ALL_VISIBLE
 from registry.metadata.schema import repository
@@ -338,6 +342,21 @@ def test_a_purged_repository_goes_at_once_and_is_listed_no_more(
     assert registry.used() == {"team": 0}
     assert len(registry.doomed()) == 1
     registry.check()
+
+
+def test_a_repository_that_is_being_taken_apart_waits_while_the_collector_is_paused(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collect_repositories, "_MANIFESTS", 1)
+    for number in range(3):
+        registry.push_image(b"layer %d" % number, tag=Tag(f"v{number}"))
+    delete(registry)
+    pause = partial(registry.metadata.transact, lambda tx: tx.settings.put(COLLECTOR_PAUSED, "a test"))
+    paused = replace(Registry(registry.metadata).collector, rest=pause).run()
+    assert (paused.manifests, paused.repositories) == (1, 0)
+    registry.metadata.transact(lambda tx: tx.settings.remove(COLLECTOR_PAUSED))
+    collected(registry)
+    assert deleted_rows(registry.metadata) == 0
 
 
 def test_a_purged_manifest_goes_at_once(registry: Registry) -> None:
