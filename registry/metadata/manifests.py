@@ -77,7 +77,8 @@ _AGAIN: Final = (
 _RESTORE: Final = (
     sa.update(manifest)
     .where(manifest.c.repository_id == p("repository"), manifest.c.digest == p("which"))
-    .values(deleted_at=sa.null())
+    # As if it had been pushed again: else a rule about manifests without a tag would end it the next moment.
+    .values(deleted_at=sa.null(), pushed_at=p("pushed_at"))
 )
 _PARTS: Final = (
     sa.select(reference.c.kind, reference.c.digest, reference.c.size)
@@ -237,8 +238,8 @@ class Manifests:
         return from_micros(known[1]) if known and known[1] is not None else None
 
     def revive(self, repository: Repository, digest: Digest) -> None:
-        """Serve a deleted one again."""
-        self._moment.run(_RESTORE, repository=repository.id, which=digest.packed)
+        """Serve a deleted one again, as if it had been pushed now."""
+        self._moment.run(_RESTORE, repository=repository.id, which=digest.packed, pushed_at=self._moment.micros)
 
     def holders(self, repository: Repository, kind: ContentKind, digest: Digest) -> Sequence[Digest]:
         """Visible manifests that would break without it; some of them."""

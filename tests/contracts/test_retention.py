@@ -228,6 +228,17 @@ def test_manifests_without_a_tag_go_when_the_rule_says_so(house: House) -> None:
     assert [house.serves(each) for each in (tagless, moved, child)] == [False, False, True]
 
 
+def test_a_manifest_that_came_back_without_a_tag_has_as_long_as_one_that_was_pushed(house: House) -> None:
+    (digest,) = house.push("old")
+    house.registry.manifests.delete(APP, digest, house.registry.admin)
+    before = _now(house)
+    house.undo.restore_manifest(APP, digest, house.registry.admin)
+    house.rule(untagged_after=HOUR)
+    (untagged,) = house.metadata.observe(lambda tx: tx.standings.untagged(tx.repositories.get_or_create(APP), None, 9))
+    assert untagged.idle_since > before
+    assert house.run() == NOTHING
+
+
 def test_a_manifest_without_a_tag_that_is_pulled_by_its_digest_is_of_use(house: House) -> None:
     digest = house.registry.push_image(b"tagless", tag=None)
     later = house.metadata.observe(lambda tx: tx.now) + HOUR
