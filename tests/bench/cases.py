@@ -10,20 +10,18 @@ from tests.bench.checks import same_bytes, same_facts, same_ranges
 from tests.bench.collecting import Collecting
 from tests.bench.committing import Committing
 from tests.bench.flows import Flow, Ranges, Same
-from tests.bench.material import MANIFEST_TYPE, SMALL, Material
+from tests.bench.image import ACCEPTED, TAG, held_image
+from tests.bench.material import SMALL, Material
 from tests.bench.people import LOGINS, Pulling, PullingMeanwhile, differing, same
 from tests.bench.pulling import Asking, Downloading, PagingTags
 from tests.bench.pushing import Pushing, PushingSmallBlobs, PuttingManifests
 from tests.bench.redirecting import Redirected
 from tests.bench.scenes import COLLECTING, FOLDER, LIMITED, MEANWHILE, PEOPLE, REDIRECT
-from tests.bench.seed import hold_blob, hold_manifest
+from tests.bench.seed import hold_blob
 from tests.bench.target import Target
 from tests.bench.transfers import push_monolithic, push_streamed
 from tests.bench.work import REPOSITORY, Work
 
-ACCEPT = {"Accept": MANIFEST_TYPE}
-IMAGE = "bench/image"
-TAG = "latest"
 _COSTS = 1 / 1.3
 """What is left of the rate at least, once callers are known."""
 
@@ -178,11 +176,10 @@ def blob_ranges(target: Target, material: Material) -> Flow:
 
 
 def _manifest(target: Target, material: Material, method: str, reference: str) -> Flow:
-    image, path = material.image, f"/v2/{IMAGE}/manifests/{reference}"
-    hold_manifest(target, IMAGE, image, TAG)
-    check = same_bytes if method == "GET" else same_facts
-    check(target, path, image.digest, len(image.content), ACCEPT)
-    return Same(method, path, len(image.content), ACCEPT)
+    path, length = held_image(target, material, reference)
+    if method == "HEAD":
+        same_facts(target, path, material.image.digest, length, ACCEPTED)
+    return Same(method, path, length, ACCEPTED)
 
 
 def _each(

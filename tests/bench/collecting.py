@@ -17,20 +17,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tests.bench.checks import same_bytes
 from tests.bench.flows import Differing
+from tests.bench.image import ACCEPTED, held_image
 from tests.bench.load import Sample
-from tests.bench.material import MANIFEST_TYPE, Material
+from tests.bench.material import Material
 from tests.bench.pacing import paced
 from tests.bench.scenes import Ground
-from tests.bench.seed import hold_manifest
 from tests.bench.servers import our_registry
 from tests.bench.target import OURS, PATIENCE, Target, WrongAnswer
 from tests.bench.work import Prepared
 from tests.support.garbage import SIZE, is_garbage_left, lay_garbage
 
 QUIET = "quiet"
-IMAGE, TAG = "bench/image", "latest"
 _EACH_LOOK: Final = 0.05  # seconds
 _EACH_BLOB: Final = 0.05
 """Seconds that a blob may take, at the most, before we give up."""
@@ -51,7 +49,7 @@ class Collecting:
 
     def prepare(self, target: Target, material: Material) -> Prepared:
         """As any work; another's registry has to hold something, or its collector does not start."""
-        _held(target, material)
+        held_image(target, material)
         collect = _ours(target) if target.label == OURS else _theirs(target)
         count = material.sizes.garbage
 
@@ -70,8 +68,8 @@ class PullingMeanwhile:
 
     def prepare(self, target: Target, material: Material) -> Prepared:
         """As any work."""
-        path, length = _held(target, material)
-        flow = Differing(path, length, {"Accept": MANIFEST_TYPE})
+        path, length = held_image(target, material)
+        flow = Differing(path, length, ACCEPTED)
         count, data = material.sizes.garbage, _data(target)
 
         def run(seconds: int) -> Sample:
@@ -131,10 +129,3 @@ def _data(target: Target) -> Path:
     if target.storage is None:
         raise WrongAnswer(f"{target.label}: blobs can be laid into the folder of a registry that we started only")
     return target.storage
-
-
-def _held(target: Target, material: Material) -> tuple[str, int]:
-    image, path = material.image, f"/v2/{IMAGE}/manifests/{TAG}"
-    hold_manifest(target, IMAGE, image, TAG)
-    same_bytes(target, path, image.digest, len(image.content), {"Accept": MANIFEST_TYPE})
-    return path, len(image.content)

@@ -17,21 +17,19 @@ from typing import Final
 
 import bcrypt
 
-from tests.bench.checks import same_bytes
 from tests.bench.flows import Differing, Flow, Same
+from tests.bench.image import ACCEPTED, IMAGE, held_image
 from tests.bench.load import Sample, drive
 from tests.bench.logins import logging_in
-from tests.bench.material import MANIFEST_TYPE, Material
+from tests.bench.material import Material
 from tests.bench.pacing import paced
 from tests.bench.scenes import BARE
-from tests.bench.seed import hold_manifest
 from tests.bench.servers import CLOSED, PEER_CONFIGURATION, PEER_SETTINGS, Served, running
 from tests.bench.target import OURS, Target, ask
 from tests.bench.work import Prepared
 
 ANONYMOUS, BASIC = "anonymous", "basic"
 NAME, PASSWORD = "admin", "correct-horse-battery"
-IMAGE, TAG = "bench/image", "latest"
 COST: Final = 10
 LOGINS: Final = 50
 """Of other people, each second."""
@@ -80,8 +78,8 @@ class Pulling:
 
     def prepare(self, target: Target, material: Material) -> Prepared:
         """As any work."""
-        path, length = _held(target, material)
-        flow = self.flow(path, length, {"Accept": MANIFEST_TYPE})
+        path, length = held_image(target, material)
+        flow = self.flow(path, length, ACCEPTED)
         return Prepared(lambda seconds: drive(target, flow, self.connections, seconds))
 
 
@@ -94,8 +92,8 @@ class PullingMeanwhile:
 
     def prepare(self, target: Target, material: Material) -> Prepared:
         """As any work."""
-        path, length = _held(target, material)
-        flow = Differing(path, length, {"Accept": MANIFEST_TYPE})
+        path, length = held_image(target, material)
+        flow = Differing(path, length, ACCEPTED)
 
         def run(seconds: int) -> Sample:
             if target.label != OURS:
@@ -119,13 +117,6 @@ def differing(path: str, length: int, headers: Mapping[str, str]) -> Flow:
 def basic(name: str, password: str) -> str:
     """As `Authorization` has it."""
     return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
-
-
-def _held(target: Target, material: Material) -> tuple[str, int]:
-    image, path = material.image, f"/v2/{IMAGE}/manifests/{TAG}"
-    hold_manifest(target.as_author(), IMAGE, image, TAG)
-    same_bytes(target, path, image.digest, len(image.content), {"Accept": MANIFEST_TYPE})
-    return path, len(image.content)
 
 
 def _token(target: Target) -> str:
