@@ -45,11 +45,6 @@ class Limit:
     hard: int | None = None
     soft: int | None = None
 
-    @property
-    def highest(self) -> int:
-        """What there is beyond this makes no difference."""
-        return max(self.hard or 0, self.soft or 0)
-
 
 @dataclass(frozen=True, slots=True)
 class Holder:

@@ -13,7 +13,6 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam as p
 
-from registry.core.nouns.people import ALL
 from registry.core.quota import Holder, Limit, Resource, Scope
 from registry.metadata.moment import Moment
 from registry.metadata.schema import project, repository, reservation, tag, upload
@@ -57,10 +56,7 @@ def _total(column: sa.Column[int], tables: Any, scope: Scope) -> sa.Select[Any]:
 
 def _count(resource: Resource, scope: Scope) -> sa.Select[Any]:
     tables, which = _COUNTED[resource]
-    some: sa.Select[Any] = (
-        sa.select(sa.literal_column("1")).select_from(tables).where(_THESE[scope], *which).limit(p("most"))
-    )
-    return sa.select(sa.func.count()).select_from(some.subquery())
+    return sa.select(sa.func.count()).select_from(tables).where(_THESE[scope], *which)
 
 
 _RESERVED: Final = {
@@ -116,16 +112,14 @@ class Limits:
             bounds.append(Bounds(Holder(Scope.USER, name), account.owner, limits))
         return bounds
 
-    def used(self, bounds: Bounds, resource: Resource, most: int) -> int:
-        """What the holder has of it, this transaction's included; counted no further than `most`."""
-        return self.total(bounds.holder.scope, bounds.id, resource, most)
+    def used(self, bounds: Bounds, resource: Resource) -> int:
+        """What the holder has of it, this transaction's included."""
+        return self.total(bounds.holder.scope, bounds.id, resource)
 
-    def total(self, scope: Scope, holder: int, resource: Resource, most: int = ALL) -> int:
+    def total(self, scope: Scope, holder: int, resource: Resource) -> int:
         """The same of anybody."""
-        more = {} if resource is Resource.BYTES else {"most": most}
-        if resource is Resource.UPLOADS:
-            more["now"] = self._moment.micros
-        return int(self._moment.run(_USED[scope, resource], whose=holder, **more)[0][0])
+        by_now = {"now": self._moment.micros} if resource is Resource.UPLOADS else {}
+        return int(self._moment.run(_USED[scope, resource], whose=holder, **by_now)[0][0])
 
     def reserved(self, bounds: Bounds) -> int:
         """Of its bytes, those that uploads have reserved."""

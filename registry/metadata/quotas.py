@@ -95,7 +95,7 @@ class Quotas:
             limit = bounds.limits.get(resource)
             if limit is not None:
                 is_known = resource is Resource.BYTES and bounds.holder.scope is Scope.PROJECT
-                used = account.used if is_known else self._limits.used(bounds, resource, limit.highest + more)
+                used = account.used if is_known else self._limits.used(bounds, resource)
                 yield Claim(bounds.holder, resource, limit, used, more)
 
     def _refuse(self, account: Account, bounds: Bounds, claim: Claim, growth: Growth) -> None:
@@ -104,7 +104,7 @@ class Quotas:
             # What was reserved before is no news.
             claim = replace(claim, more=growth.bytes)
             if claim.is_refused and self._end_lapsed(account):
-                claim = replace(claim, used=self._limits.used(bounds, claim.resource, 0))
+                claim = replace(claim, used=self._limits.used(bounds, claim.resource))
         if claim.is_refused:
             raise claim.refusal()
 
@@ -118,7 +118,7 @@ class Quotas:
             self._journal.note(Action.WARN_QUOTA, self._moment.by, target=str(claim.holder), detail=claim.warning())
 
     def _room(self, bounds: list[Bounds]) -> int:
-        return max(0, min((_hard(each) or 0) - self._limits.used(each, Resource.BYTES, 0) for each in bounds))
+        return max(0, min((_hard(each) or 0) - self._limits.used(each, Resource.BYTES) for each in bounds))
 
     def _end_lapsed(self, account: Account) -> bool:
         """End the project's sessions whose time is over, with what they reserved; whether that gave anything back."""

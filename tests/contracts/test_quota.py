@@ -212,6 +212,18 @@ class TestSoftLimits:
             registry.collect()
         assert len(registry.warnings()) == 2
 
+    def test_so_are_numbers_and_what_there_is_is_told(self, registry: Limited) -> None:
+        registry.push_image(LAYER, tag=None)
+        registry.limit(soft=2, resource=Resource.TAGS)
+        told: list[str] = []
+        for number in range(5):
+            _, keep = registry.manifests.plan(APP, Tag(f"v{number}"), image(LAYER), "", registry.admin)
+            told += registry.metadata.transact(keep).notices
+        assert told == [f"project team has {each} tags, beyond its soft limit of 2 tags" for each in (3, 4, 5)]
+        assert registry.warnings() == [f"project team: {told[0]}"]
+        registry.limit(2, resource=Resource.TAGS)
+        assert refusal(lambda: registry.push(image(LAYER), Tag("more"))).detail["used"] == 5
+
     def test_what_is_only_reserved_is_not_told_of(self, registry: Limited) -> None:
         registry.limit(1 << 40, 20_000)
         registry.receive(registry.begin(), 1 << 30)
