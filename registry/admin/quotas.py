@@ -18,8 +18,8 @@ from registry.admin.texts import Name, Project, Strict
 from registry.admin.versions import Condition, Conditional, tag_of
 from registry.core.administration import demand_registry, demand_sight
 from registry.core.facts import Caller
-from registry.core.quota import Holder, Limit, Resource, Scope
-from registry.core.quota_service import ALL, MOST, Standing
+from registry.core.quota import MOST, Holder, Limit, Resource, Scope
+from registry.core.quota_service import ALL, Standing
 
 router = APIRouter(tags=["quotas"])
 

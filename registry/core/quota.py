@@ -18,6 +18,8 @@ from registry.oci.errors import QuotaExceeded
 
 STEP: Final = 64 << 20
 """What is reserved at once for a body of unknown length."""
+MOST: Final = 1 << 60
+"""The largest limit."""
 
 
 class Resource(StrEnum):

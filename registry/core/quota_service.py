@@ -8,13 +8,11 @@ from typing import Final
 
 from registry.core.facts import Action, Caller, PrincipalKind
 from registry.core.ports import Metadata, Transaction
-from registry.core.quota import Allowance, Holder, Limit, Project, Resource, Scope
+from registry.core.quota import MOST, Allowance, Holder, Limit, Project, Resource, Scope
 from registry.core.refusals import Changed, PrincipalUnknown, ProjectUnknown, Unfit
 
 ALL: Final = "*"
 """The name for each project, or each user, that has nothing of its own."""
-MOST: Final = 1 << 60
-"""The largest limit."""
 _EACH: Final = 0
 
 

@@ -12,7 +12,7 @@ from registry.core.facts import SMALL, Caller, ObjectKey, UploadSession
 from registry.core.linking import link_pushed
 from registry.core.ports import Hash, ObjectLost, Receiver, Transaction
 from registry.core.quota import Accepted
-from registry.core.reserving import reserve_more
+from registry.core.reserving import reserve_kept, reserve_more
 from registry.oci.digest import Digest
 from registry.oci.errors import DigestInvalid, QuotaExceeded, StorageFull, UploadTakenOver, UploadUnknown
 
@@ -81,17 +81,23 @@ class Reception:
             self.offset += len(piece)
 
     def acknowledge(self) -> int:
-        """Make the bytes so far durable, and the session's; the new offset. Raises: UploadTakenOver, StorageFull."""
+        """Make the bytes so far durable, and the session's; the new offset.
+
+        Raises: UploadTakenOver, StorageFull; QuotaExceeded, which ends the session.
+        """
         with self._dying_of_a_failed_sync():
             stored = self._receiver.sync()
         state = self._hash.save() if self._hash is not None else replace(self._session.hash, state=None)
         expiry = self._service.expiry
 
-        def set_offset(tx: Transaction) -> bool:
-            return tx.uploads.acknowledge(self._session, self.offset, stored, state, tx.now + expiry)
+        def set_offset(tx: Transaction) -> None:
+            if not tx.uploads.acknowledge(self._session, self.offset, stored, state, tx.now + expiry):
+                raise UploadTakenOver(upload=self._session.uuid)
+            if self._allowed is not None:
+                reserve_kept(tx, self._session, self.offset)
 
-        if not self._service.metadata.transact(set_offset):
-            raise UploadTakenOver(upload=self._session.uuid)
+        with self._ending_when_refused():
+            self._service.metadata.transact(set_offset)
         self._session = replace(self._session, offset=self.offset, stored=stored, hash=state)
         return self.offset
 
@@ -111,12 +117,10 @@ class Reception:
             if content is None:
                 self._seal()
             try:
-                return self._service.metadata.transact(lambda tx: self._finish(tx, digest, content, caller))
+                with self._ending_when_refused():
+                    return self._service.metadata.transact(lambda tx: self._finish(tx, digest, content, caller))
             except StorageFull:
                 self._receiver.cut(self._session.offset)
-                raise
-            except QuotaExceeded:
-                _end(self._service, self._session)
                 raise
 
     def give_back(self) -> None:
@@ -147,19 +151,16 @@ class Reception:
             raise UploadTakenOver(upload=self._session.uuid)
 
     def _reserve_more(self, least: int) -> int | None:
-        session = self._session
+        session, expiry = self._session, self._service.expiry
 
         def reserve_if_mine(tx: Transaction) -> int | None:
-            found = tx.uploads.find(session.repository.name, session.uuid)
-            if found is None or found.epoch != session.epoch:
+            # As far as before: but bytes come, and so it has not expired.
+            if not tx.uploads.acknowledge(session, session.offset, session.stored, session.hash, tx.now + expiry):
                 raise UploadTakenOver(upload=session.uuid)
-            return reserve_more(tx, found, least)
+            return reserve_more(tx, session, least)
 
-        try:
+        with self._ending_when_refused():
             return self._service.metadata.transact(reserve_if_mine)
-        except QuotaExceeded:
-            _end(self._service, session)
-            raise
 
     def _finish(self, tx: Transaction, digest: Digest, content: bytes | None, caller: Caller) -> Accepted:
         session = self._session
@@ -175,6 +176,14 @@ class Reception:
             tx.objects.doom(tx.objects.add(self._receiver.leftovers))
         link_pushed(tx, session.repository.name, digest, self.offset, caller, self._service.lease)
         return Accepted(tx.notices)
+
+    @contextmanager
+    def _ending_when_refused(self) -> Iterator[None]:
+        try:
+            yield
+        except QuotaExceeded:
+            _end(self._service, self._session)
+            raise
 
     @contextmanager
     def _dying_of_a_failed_sync(self) -> Iterator[None]:

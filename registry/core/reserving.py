@@ -1,6 +1,7 @@
 """Reserving: before bytes are taken, there is room for them in the project (design §4).
 
-length known                    all of it, before the body; nothing where the project is charged for this blob anyway
+length known                    all of it, before the body; nothing where the project is charged for this blob anyway,
+                                until it turns out that it keeps what came, and that this was something else
 length unknown                  a step at a time, while the bytes come
 nobody bounds the project       nothing: what is charged in the end is looked at then
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from registry.core.facts import UploadSession
 from registry.core.ports import Transaction
-from registry.core.quota import STEP, reserved_next
+from registry.core.quota import MOST, STEP, reserved_next
 from registry.oci.digest import Digest
 
 
@@ -22,13 +23,14 @@ def reserve(tx: Transaction, session: UploadSession, length: int | None, digest:
         return None
     if length is None:
         return reserve_more(tx, session, session.offset + 1)
-    if digest is not None and tx.quotas.charges(session.repository, digest):
-        tx.reservations.put(session, 0)
-        return None
+    # Whatever a client says, it is a number that databases know.
+    end = min(session.offset + length, MOST)
+    if digest is not None and tx.quotas.charges(session.repository, digest, end):
+        return end
     if tx.quotas.room(session.repository, length) is None:
         return None
-    tx.reservations.put(session, session.offset + length)
-    return session.offset + length
+    tx.reservations.put(session, end)
+    return end
 
 
 def reserve_more(tx: Transaction, session: UploadSession, least: int) -> int | None:
@@ -39,3 +41,9 @@ def reserve_more(tx: Transaction, session: UploadSession, least: int) -> int | N
     size = reserved_next(tx.reservations.find(session), least, room)
     tx.reservations.put(session, size)
     return size
+
+
+def reserve_kept(tx: Transaction, session: UploadSession, size: int) -> None:
+    """For so many bytes that are kept although the request that brought them is over."""
+    if tx.reservations.find(session) < size:
+        tx.reservations.put(session, size)

@@ -36,6 +36,7 @@ _CHARGES: Final = sa.select(project_content.c.links).where(
     project_content.c.project_id == p("project"),
     project_content.c.kind == p("of_kind"),
     project_content.c.digest == p("which"),
+    project_content.c.size == p("of_size"),
 )
 _MOST_LAPSED: Final = 500
 
@@ -49,9 +50,9 @@ class Quotas:
         self._journal = Journal(moment)
         self._uploads = Uploads(moment)
 
-    def charges(self, repository: Repository, digest: Digest) -> bool:
-        """Whether the project has the blob, so that more of it costs nothing."""
-        which = {"of_kind": ContentKind.BLOB.value, "which": digest.packed}
+    def charges(self, repository: Repository, digest: Digest, size: int) -> bool:
+        """Whether the project has the blob, which has this size, so that more of it costs nothing."""
+        which = {"of_kind": ContentKind.BLOB.value, "which": digest.packed, "of_size": size}
         return bool(self._moment.run(_CHARGES, project=repository.project, **which))
 
     def room(self, repository: Repository, wanted: int) -> int | None:

@@ -75,6 +75,55 @@ class TestReserving:
         refusal(lambda: registry.receive(uuid, len(BODY), Digest.of(other)))
         registry.check()
 
+    def test_a_session_does_not_lose_what_it_had_reserved_by_claiming_a_blob_of_the_project(
+        self, registry: Limited
+    ) -> None:
+        registry.push_blob(BODY)
+        registry.limit(2 * len(BODY))
+        uuid = registry.begin()
+        reception = registry.receive(uuid, len(BODY))
+        reception.append([b"o" * len(BODY)])
+        reception.acknowledge()
+        reception.close()
+        with pytest.raises(DigestInvalid):
+            registry.uploads.close_begun(APP, uuid, registry.admin, Digest.of(BODY), b"")
+        assert not registry.is_over(uuid)
+        assert registry.used() == {"team": 2 * len(BODY)}
+
+    def test_what_claims_to_be_a_blob_of_the_project_and_is_too_long_is_refused(self, registry: Limited) -> None:
+        registry.push_blob(BODY)
+        registry.limit(len(BODY))
+        refusal(lambda: registry.receive(registry.begin(), len(BODY) + 1, Digest.of(BODY)))
+        uuid = registry.begin()
+        reception = registry.receive(uuid, len(BODY), Digest.of(BODY))
+        reception.append([BODY])
+        refusal(lambda: reception.append([b"x"]))
+        assert registry.is_over(uuid)
+
+    def test_what_claims_to_be_a_blob_of_the_project_is_reserved_when_it_is_kept(self, registry: Limited) -> None:
+        registry.push_blob(BODY)
+        for room in (len(BODY) // 2, 0):
+            registry.limit(len(BODY) + room)
+            uuid = registry.begin()
+            reception = registry.receive(uuid, len(BODY), Digest.of(BODY))
+            reception.append([b"o" * (len(BODY) // 2)])
+            if room:
+                reception.acknowledge()
+                assert registry.used() == {"team": len(BODY) + room}
+                registry.uploads.cancel(APP, uuid, registry.admin)
+            else:
+                refusal(reception.acknowledge)
+                assert registry.is_over(uuid)
+        registry.check()
+
+    @pytest.mark.parametrize("length", [(1 << 63) - 1, (1 << 64) - 1])
+    def test_a_length_beyond_all_numbers_is_refused_like_another(self, registry: Limited, length: int) -> None:
+        registry.push_blob(BODY)
+        registry.limit(1 << 60)
+        refusal(lambda: registry.receive(registry.begin(), length))
+        refusal(lambda: registry.receive(registry.begin(), length, Digest.of(BODY)))
+        registry.check()
+
     def test_an_unknown_length_is_reserved_step_by_step(self, registry: Limited) -> None:
         registry.limit(STEP + 2_000_000)
         reception = registry.receive(registry.begin())
@@ -220,6 +269,17 @@ class TestTheEndOfSessions:
         registry.uploads.offset(APP, open_upload, registry.admin)
         refusal(lambda: registry.receive(registry.begin(), 15_000))
         assert not registry.is_over(open_upload)
+
+    def test_not_expired_while_bytes_come(self, registry: Limited) -> None:
+        registry.limit(STEP + len(BODY))
+        uuid = registry.begin()
+        reception = registry.receive(uuid)
+        reception.append([bytes(STEP)])
+        registry.metadata.transact(expire_all)
+        reception.append([b"x"])
+        assert not registry.is_over(uuid)
+        assert registry.used() == {"team": STEP + len(BODY)}
+        registry.check()
 
     def test_deleted_with_its_repository(self, registry: Limited, open_upload: str) -> None:
         registry.delete_repository(APP)

@@ -27,8 +27,8 @@ class Reservations(Protocol):
 class Quotas(Protocol):
     """What projects may have. Whatever a transaction adds to one is looked at when its work is done."""
 
-    def charges(self, repository: Repository, digest: Digest) -> bool:
-        """Whether the project has the blob, so that more of it costs nothing."""
+    def charges(self, repository: Repository, digest: Digest, size: int) -> bool:
+        """Whether the project has the blob, which has this size, so that more of it costs nothing."""
         ...
 
     def room(self, repository: Repository, wanted: int) -> int | None:
