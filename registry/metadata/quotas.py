@@ -111,8 +111,9 @@ class Quotas:
 
     def _warn(self, bounds: Bounds, claim: Claim, growth: Growth) -> None:
         if claim.resource is Resource.BYTES and claim.is_beyond:
-            # Of what may come to nothing, nobody is told.
-            claim = replace(claim, used=claim.used - self._limits.reserved(bounds), more=growth.charged)
+            # Of what may come to nothing, nobody is told, nor of what expired sessions had before they were in the way.
+            used = self._limits.used(bounds, claim.resource) - self._limits.reserved(bounds)
+            claim = replace(claim, used=used, more=growth.charged)
         if claim.is_beyond:
             self._moment.notices.append(claim.warning())
         if claim.crosses and self._moment.by is not None:

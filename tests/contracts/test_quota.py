@@ -235,6 +235,14 @@ class TestSoftLimits:
             assert bool(told) is (number > 3)
         assert len(registry.warnings()) == 1
 
+    def test_what_had_been_reserved_by_a_session_that_expired_is_not_told_of(self, registry: Limited) -> None:
+        registry.limit(20_000, 15_000)
+        registry.receive(registry.begin(), 20_000)
+        registry.metadata.transact(expire_all)
+        assert registry.put(b"small").notices == []
+        assert registry.warnings() == []
+        assert registry.used() == {"team": 5}
+
     def test_tags_have_one_too_and_mounts_and_manifests_tell(self, registry: Limited) -> None:
         digest = registry.push_blob(LAYER, AWAY)
         registry.limit(soft=1)
