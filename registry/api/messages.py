@@ -84,7 +84,14 @@ class Request:
     def content_length(self) -> int | None:
         """The announced length of the body; None when it comes in chunks of unknown number."""
         value = self.headers.get(b"content-length")
+        if value is None and self._is_bodyless:
+            return 0
         return int(value) if value is not None and value.isdigit() else None
+
+    @property
+    def _is_bodyless(self) -> bool:
+        """Whether no header speaks of a body, which may mean that there is none (RFC 9112, section 6.3)."""
+        return self.scope["http_version"] in {"1.0", "1.1"} and b"transfer-encoding" not in self.headers
 
     @property
     def address(self) -> str:

@@ -45,10 +45,10 @@ async def begin(request: Request, registry: Services) -> Answer:
     algorithm = request.parameter("digest-algorithm") or "sha256"
     if not is_algorithm(algorithm):
         raise DigestInvalid(algorithm=algorithm[:64])
-    uuid = await registry.transact(registry.uploads.beginning(request.name, request.by, algorithm))
+    uuid, begun = await registry.transact(registry.uploads.beginning(request.name, request.by, algorithm))
     least = registry.store.least_chunk
     wish: Headers = ((b"oci-chunk-min-length", text(least)),) if least else ()
-    return Answer(202, (*_session(request, uuid, 0), *wish, _EMPTY))
+    return Answer(202, (*warnings(begun.notices), *_session(request, uuid, 0), *wish, _EMPTY))
 
 
 async def append(request: Request, registry: Services) -> Answer:
@@ -111,9 +111,10 @@ async def _push_whole(request: Request, registry: Services, digest: Digest) -> A
         content = await read_whole(request, SMALL, SizeInvalid())
         put = registry.uploads.putting_small(request.name, None, request.by, digest, content)
         return _created(request, digest, await registry.transact(put))
-    uuid = await registry.transact(registry.uploads.beginning(request.name, request.by, digest.algorithm))
+    uuid, begun = await registry.transact(registry.uploads.beginning(request.name, request.by, digest.algorithm))
     try:
-        return await _receive_and_commit(request, registry, uuid, None, digest)
+        created = await _receive_and_commit(request, registry, uuid, None, digest)
+        return created._replace(headers=(*warnings(begun.notices), *created.headers))
     except BaseException as error:
         # Nobody was told the session's name: what it holds is of no use to anyone.
         await _end(request, registry, uuid)

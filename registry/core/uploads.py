@@ -46,15 +46,17 @@ class UploadService:
 
     def begin(self, name: RepositoryName, caller: Caller, algorithm: str = "sha256") -> str:
         """A new session, and with it the repository if this is its first push; the session's id."""
-        return self.metadata.transact(self.beginning(name, caller, algorithm))
+        return self.metadata.transact(self.beginning(name, caller, algorithm))[0]
 
-    def beginning(self, name: RepositoryName, caller: Caller, algorithm: str) -> Callable[[Transaction], str]:
-        """The transaction of `begin`."""
+    def beginning(
+        self, name: RepositoryName, caller: Caller, algorithm: str
+    ) -> Callable[[Transaction], tuple[str, Accepted]]:
+        """The transaction of `begin`, and what is to be told of soft limits."""
         uuid = self.new_id()
 
-        def add(tx: Transaction) -> str:
+        def add(tx: Transaction) -> tuple[str, Accepted]:
             tx.uploads.add(uuid, tx.repositories.get_or_create(name, caller), caller, algorithm, tx.now + self.expiry)
-            return uuid
+            return uuid, Accepted(tx.notices)
 
         return add
 

@@ -43,8 +43,9 @@ def hasty(tmp_path: Path) -> Iterator[RunningServer]:
         yield server
 
 
-def limit(server: RunningServer, size: int) -> None:
-    done = CliRunner().invoke(main, ["quota", "set", "limited", "--bytes", str(size), "--data", str(server.data)])
+def limit(server: RunningServer, size: int | str, *more: str) -> None:
+    wanted = ["--bytes", str(size), *more, "--data", str(server.data)]
+    done = CliRunner().invoke(main, ["quota", "set", "limited", *wanted])
     assert done.exit_code == 0, done.output
 
 
@@ -105,6 +106,37 @@ def test_a_push_by_one_request_is_refused_before_its_body(limited: RunningServer
     (answer,) = converse(address_of(limited), f"{head}Expect: 100-continue\r\n\r\n".encode())
     assert answer.status == 403
     assert used(limited) == len(HELD)
+
+
+def test_a_closing_request_without_a_word_of_a_body_needs_no_room(limited: RunningServer) -> None:
+    upload, data = Upload.begin(address_of(limited), NAME), bytes(2 * MEBIBYTE)
+    upload.patch(data).expect(202)
+    head = f"PUT {upload.location}?digest={sha256(data)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    (answer,) = converse(address_of(limited), head.encode())
+    assert answer.status == 201
+    assert used(limited) == len(HELD) + len(data)
+
+
+def test_what_claims_to_be_a_blob_of_the_project_has_no_more_bytes_than_that(limited: RunningServer) -> None:
+    limit(limited, len(HELD))
+    upload, chunk = Upload.begin(address_of(limited), NAME), b"%x\r\n%b\r\n" % (MEBIBYTE, bytes(MEBIBYTE))
+    head = (
+        f"PUT {upload.location}?digest={sha256(HELD)} HTTP/1.1\r\nHost: x\r\nContent-Range: 0-{len(HELD) - 1}\r\n"
+        "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    )
+    (answer,) = converse(address_of(limited), head.encode() + 4 * chunk)
+    assert answer.status == 403
+    nothing_is_left(limited, upload)
+
+
+def test_who_begins_to_push_is_told_of_soft_limits(limited: RunningServer) -> None:
+    limit(limited, "none", "--soft-repositories", "1")
+    target = "/v2/limited/second/blobs/uploads/"
+    assert "has 2 repositories, beyond" in ask(address_of(limited), "POST", target).expect(202).headers["warning"]
+    data = bytes(10_000)
+    whole = f"/v2/limited/third/blobs/uploads/?digest={sha256(data)}"
+    told = ask(address_of(limited), "POST", whole, body=data).expect(201).headers["warning"]
+    assert told == '299 - "project limited has 3 repositories, beyond its soft limit of 1 repository"'
 
 
 @pytest.mark.parametrize("size", [10, 10_000])

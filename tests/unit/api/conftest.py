@@ -38,6 +38,7 @@ def request(path: str = "/v2/", method: str = "GET", query: str = "", **headers:
     """A request for `path`, whose name and last part are not read; a header's underscores are hyphens."""
     scope: dict[str, Any] = {
         "type": "http",
+        "http_version": "1.1",
         "method": method,
         "path": path,
         "query_string": query.encode("latin-1"),

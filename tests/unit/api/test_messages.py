@@ -52,6 +52,13 @@ def test_a_length_is_a_number_or_none(header: str, length: int | None) -> None:
     assert request(content_length=header).content_length == length
 
 
+def test_a_request_that_speaks_of_no_body_has_none_where_the_protocol_says_so() -> None:
+    asked = request()
+    assert asked.content_length == 0
+    assert request(transfer_encoding="chunked").content_length is None
+    assert Request({**asked.scope, "http_version": "2"}, asked.receive, "", "").content_length is None
+
+
 def test_lines_of_one_header_are_one_list() -> None:
     scope = {**request().scope, "headers": [(b"if-match", b'"a"'), (b"host", b"x"), (b"if-match", b'"b"')]}
     asked = Request(scope, request().receive, "", "")
