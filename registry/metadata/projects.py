@@ -16,7 +16,8 @@ from registry.metadata.schema_people import principal
 _PROJECTS: Final = sa.select(project.c.id, project.c.name, project.c.used, principal.c.name).select_from(
     project.outerjoin(principal, principal.c.id == project.c.owner_id)
 )
-_FIND: Final = _PROJECTS.where(project.c.name == p("name"))
+# Held before its owner, as by everybody who charges it.
+_FIND: Final = _PROJECTS.where(project.c.name == p("name")).with_for_update(of=project, key_share=True)
 _PAGE: Final = (
     _PROJECTS.where(
         project.c.name > p("last"),

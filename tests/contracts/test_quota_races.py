@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from registry.core.quota import Resource, Scope
+from registry.core.quota_service import QuotaService
 from registry.metadata.postgres import PostgresMetadata
 from registry.oci.digest import Digest
 from registry.oci.errors import QuotaExceeded
@@ -86,6 +89,29 @@ def test_for_the_last_repository(race: Race) -> None:
     race.registry.limit(2, resource=Resource.REPOSITORIES)
     begin = race.registry.uploads.beginning(OTHER, race.registry.admin, "sha256")
     assert race.is_second_refused(begin, lambda: race.registry.begin(RepositoryName("team/third")))
+
+
+def test_who_changes_an_owner_and_who_charges_that_owner_do_not_lock_each_other_out(race: Race) -> None:
+    race.registry.user("alice")
+    race.registry.limit(10)
+    metadata, tries = race.registry.metadata, list[str]()
+
+    def tried(who: str, work: Callable[[Any], object], tx: Any) -> object:
+        tries.append(who)
+        return work(tx)
+
+    counted: Any = SimpleNamespace(transact=lambda work: metadata.transact(partial(tried, "own", work)))
+
+    def charge(tx: Any) -> None:
+        # The project, and later who owns it, as one who is limited is held.
+        tx.quotas.room(tx.repositories.get_or_create(APP), 1)
+        later = pool.submit(QuotaService(counted).own, "team", "alice", race.registry.admin)
+        eventually("it waits", lambda: later.done() or ask(race.url, WAITING) == [(1,)])
+        tx.people.find("alice")
+
+    with ThreadPoolExecutor(1) as pool:
+        metadata.transact(partial(tried, "charge", charge))
+    assert tries == ["charge", "own"]
 
 
 def test_what_does_not_grow_waits_for_nobody(race: Race) -> None:

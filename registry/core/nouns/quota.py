@@ -70,7 +70,10 @@ class Explained(Protocol):
 class Projects(Protocol):
     """Who is charged."""
 
-    def find(self, name: str) -> Project | None: ...
+    def find(self, name: str) -> Project | None:
+        """Its owner is nobody else's before the transaction ends."""
+        ...
+
     def page(self, last: str, limit: int, words: str = "") -> Sequence[Project]:
         """By their names, after `last`; those with `words` in them."""
         ...
