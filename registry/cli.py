@@ -186,9 +186,10 @@ def db() -> None:
 )
 @config_option
 def copy(file: Path | None, target: str, **arguments: object) -> None:
-    """Copy every fact into another database, which must be empty, and compare.
+    """Copy every fact into another database, and compare.
 
-    Stop the servers first: what is written meanwhile is not copied. Then name the other database in the settings.
+    The other one must be empty. Stop the servers first: what is written meanwhile is not copied. Then name the other
+    database in the settings.
     """
     settings = load(file, arguments)
     from registry import app

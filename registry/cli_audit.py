@@ -153,7 +153,7 @@ def verify(
     file: Path | None,
     as_json: bool,
 ) -> None:
-    """Check that no event was changed, added or removed since it was sealed.
+    """Check that no sealed event was changed, added or removed.
 
     Whether the end of the chain was cut off can only be told by who noted a hash elsewhere: note the one that is
     printed, and give it to --head the next time.

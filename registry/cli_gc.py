@@ -70,7 +70,10 @@ def run(operator: Operator, *, dry_run: bool) -> Told:
 @gc.command()
 @operates
 def status(operator: Operator) -> Told:
-    """Tell whether the collector runs, what waits for it, what it did lately, and when it is up next."""
+    """Tell how the collector is: what waits, what went.
+
+    Also whether it is paused, and when there is something to do next.
+    """
     told, runs = operator.collector.status(), operator.collector.runs(None, _RUNS_TOLD)
     interval = operator.settings.sweep_interval
     document = told.document() | {"every": interval.total_seconds(), "runs": list(map(document_of, runs))}

@@ -29,7 +29,10 @@ _REASONS: Final = {
 
 @click.group()
 def project() -> None:
-    """Projects: the first component of repositories' names, who owns them, and what they are charged for."""
+    """Projects: who owns each, and what it is charged for.
+
+    A project is the first component of its repositories' names, library where there is one component only.
+    """
 
 
 @project.command("list")
@@ -46,7 +49,10 @@ def list_projects(operator: Operator) -> Answer:
 @click.argument("name")
 @operates
 def show_project(operator: Operator, name: str) -> Answer:
-    """Show what a project is charged for: why it is there still, and which repository holds it."""
+    """Show what a project is charged for.
+
+    By repository, with whom it is shared, and why it is there still.
+    """
     service = UsageService(operator.metadata, operator.settings.undo_window)
     explained, sharers = service.explain(name), service.sharers(name, _SHARERS)
     return Answer(_usage_document(explained, sharers), _usage_lines(explained, sharers))

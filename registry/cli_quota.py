@@ -77,7 +77,7 @@ def _bounds(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def quota() -> None:
-    """Quotas: how much projects, and users with all their projects, may have.
+    """Quotas: how much projects, and their owners, may have.
 
     A SUBJECT is a project (team), a user (user:alice), or all that have nothing of their own (project:*, user:*).
     """
@@ -87,9 +87,9 @@ def quota() -> None:
 @click.argument("subject", type=Subject(), required=False)
 @operates
 def show(operator: Operator, subject: Holder | None) -> Answer:
-    """Show what SUBJECT may have and has; without one, what all may have that have nothing of their own.
+    """Show what SUBJECT may have, and has.
 
-    It is a project (team) or a user (user:alice).
+    It is a project (team) or a user (user:alice); without one, what all may have that have nothing of their own.
     """
     service = QuotaService(operator.metadata)
     if subject is None:
@@ -117,9 +117,9 @@ def set_quota(operator: Operator, /, subject: Holder, **wishes: Wish | None) -> 
 @click.argument("project", required=False)
 @operates
 def recompute(operator: Operator, project: str | None) -> Answer:
-    """Count anew what PROJECT, or each, is charged for, and set right what is wrong.
+    """Count anew what PROJECT, or each, is charged for.
 
-    The exit status is 1 when something was.
+    What is wrong is set right. The exit status is 1 when something was.
     """
     only = None if project is None else QuotaService(operator.metadata).project(project).id
     found = list(Recounter(operator.metadata).run(only))

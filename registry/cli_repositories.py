@@ -36,7 +36,10 @@ def repo() -> None:
 @click.option("--deleted", is_flag=True, help="those that can be restored, instead")
 @operates
 def list_repositories(operator: Operator, *, deleted: bool) -> Answer:
-    """List repositories that hold a manifest, or with --deleted those that can be restored."""
+    """List repositories that hold a manifest.
+
+    With --deleted, those that can be restored.
+    """
     if deleted:
         return _listed_deleted(operator)
     search = SearchService(operator.metadata, Access())
@@ -112,7 +115,10 @@ def delete(operator: Operator, repository: str) -> Answer:
 @_uuid
 @operates
 def restore(operator: Operator, repository: str, as_name: str | None, uuid: str | None) -> Answer:
-    """Serve deleted REPOSITORY again, with its tags, manifests and history."""
+    """Serve deleted REPOSITORY again.
+
+    With its tags, manifests and history, as they were.
+    """
     service = _service(operator)
     deleted = _chosen(service, repository, uuid)
     name = service.restore(deleted.uuid, operator.caller, RepositoryName.parse(as_name) if as_name else None)

@@ -67,9 +67,10 @@ def add(
     disabled: bool,
     **kept: Any,  # noqa: ANN401  the options above
 ) -> Answer:
-    """Have tags kept in the repositories of PATTERN, and others that the rule looks at end.
+    """Have tags kept in the repositories of PATTERN.
 
-    It replaces what was said of the same repositories and tags before. Try it first: `entrepot retention preview`.
+    Others that the rule looks at end. It replaces what was said of the same repositories and tags before. Try it first:
+    `entrepot retention preview`.
     With --minors, it looks at tags that are versions (1.4.2, v1.4.2-rc.1) and at no others.
     """
     wanted = typed_rule(RuleKind.RETENTION, pattern, tags, exceptions, keeps=_keeps(**kept), disabled=disabled)
@@ -116,7 +117,10 @@ def preview(operator: Operator, /, repository: str, tags: str, exceptions: str, 
 @retention.command()
 @operates
 def run(operator: Operator) -> Answer:
-    """Do now what the rules say, as a server does by itself; nothing while the collector is paused."""
+    """Do now what the rules say, as a server does by itself.
+
+    Nothing while the collector is paused.
+    """
     from registry import app
 
     retained = app.retainer(operator.settings, operator.metadata).run_now()

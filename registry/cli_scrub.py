@@ -109,7 +109,7 @@ def _sums(scrubbed: Scrubbed) -> list[str]:
 @scrub.command()
 @operates
 def status(operator: Operator) -> Answer:
-    """Tell how much was verified lately, what came of the last pass, and what is damaged."""
+    """Tell how much was verified lately, and what is damaged."""
     service = ScrubService(operator.metadata, operator.settings.scrub_every)
     told = service.status()
     damaged = list(itertools.islice(every(lambda last: service.damaged(last, _PAGE), mark_of), _MOST_TOLD))

@@ -62,7 +62,7 @@ def manifest() -> None:
 @click.argument("repository")
 @operates
 def list_deleted(operator: Operator, repository: str) -> Answer:
-    """List the manifests of REPOSITORY that were deleted, and can be restored."""
+    """List deleted manifests of REPOSITORY that can be restored."""
     undo = _undo(operator)
     found = list(_all_deleted(undo, RepositoryName.parse(repository)))
     heads = ("DIGEST", "SIZE", "DELETED", "RESTORABLE UNTIL")
@@ -93,9 +93,9 @@ def restore_manifest(operator: Operator, repository: str, digest: str) -> Answer
 @click.option("--yes", is_flag=True, help="do not ask")
 @operates
 def purge_manifest(operator: Operator, repository: str, digest: str, *, yes: bool) -> Answer:
-    """Give up a deleted manifest of REPOSITORY for good, and have it collected.
+    """Give up a deleted manifest of REPOSITORY for good.
 
-    Blobs that it alone held go with it, when their leases end.
+    It is collected with the next round. Blobs that it alone held go with it, when their leases end.
     """
     name, which = RepositoryName.parse(repository), Digest.parse(digest)
     confirm(f"give up {repository}@{digest} for good?", yes=yes)

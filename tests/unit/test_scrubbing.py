@@ -36,22 +36,27 @@ class Sleeper:
         return None
 
 
+def scrubbing() -> set[threading.Thread]:
+    """Such threads, those of other tests' registries among them."""
+    return {thread for thread in threading.enumerate() if thread.name == "scrub"}
+
+
 def test_a_rest_ends_when_the_process_is_to_stop() -> None:
-    rests = Rests()
+    rests, others = Rests(), scrubbing()
     sleeper = Sleeper(rests)
     with ScrubThread(sleeper, rests, 0.0):
         assert sleeper.begun.wait(30)
     assert sleeper.ended.is_set()
-    assert "scrub" not in {thread.name for thread in threading.enumerate()}
+    assert scrubbing() <= others
 
 
 def test_the_pause_between_two_passes_ends_so_too() -> None:
-    rests = Rests()
+    rests, others = Rests(), scrubbing()
     sleeper = Sleeper(rests)
     with ScrubThread(sleeper, rests, LONG):
         pass
     assert not sleeper.begun.is_set()
-    assert "scrub" not in {thread.name for thread in threading.enumerate()}
+    assert scrubbing() <= others
 
 
 def test_it_is_at_work_while_rounds_are_run_and_holds_none_of_them_up() -> None:
