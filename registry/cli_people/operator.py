@@ -30,7 +30,7 @@ from registry.core.people import PeopleService
 from registry.core.ports import Metadata
 from registry.core.printable import harmless
 from registry.core.refusals import PrincipalUnknown, Unfit
-from registry.oci.errors import NameInvalid, RegistryError
+from registry.oci.errors import NameInvalid, QuotaExceeded, RegistryError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -152,6 +152,9 @@ def _refusing() -> Iterator[None]:
 
 def sentence(wrong: RegistryError) -> str:
     """A refusal for people: what it is about, and why."""
+    if isinstance(wrong, QuotaExceeded):
+        # Which says both already, for docker.
+        return wrong.message
     about = {name: harmless(str(value)) for name, value in wrong.detail.items()}
     reason = about.pop("reason", None)
     return ": ".join([*about.values(), reason]) if reason else ": ".join([wrong.message, *about.values()])

@@ -103,7 +103,7 @@ class RepositoryService:
     def restore(self, uuid: str, by: Caller, name: RepositoryName | None = None) -> RepositoryName:
         """Serve it again as it was, under its name or another of its project; the name that it has now.
 
-        Raises: DeletedRepositoryUnknown, NotRestorable.
+        Raises: DeletedRepositoryUnknown, NotRestorable, QuotaExceeded.
         """
 
         def revive(tx: Transaction) -> RepositoryName:

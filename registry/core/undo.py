@@ -45,7 +45,7 @@ class UndoService:
         """Point the tag at what it pointed to at an instant, or last before it was deleted or moved; that manifest.
 
         A manifest that was deleted comes back with it, and so do those that it lists.
-        Raises: NameUnknown, ManifestUnknown, NotRestorable, TagImmutable.
+        Raises: NameUnknown, ManifestUnknown, NotRestorable, TagImmutable, QuotaExceeded.
         """
 
         def restore(tx: Transaction) -> Digest:

@@ -56,6 +56,20 @@ def test_what_no_option_names_stays_and_none_takes_a_bound_away(desk: Desk) -> N
     assert shown["uploads"]["hard"] == 5
 
 
+def test_what_there_is_no_room_for_is_not_restored_and_one_line_says_why(desk: Desk) -> None:
+    desk.push("team/app", "v2", INDEX)
+    desk.push("team/other", "v1", INDEX)
+    desk.does("repo delete team/other")
+    desk.does("quota set team --tags 2 --repositories 1")
+    one_more = "project team has 1 of 1 repository, 1 repository more needed"
+    assert desk.refused("repo restore team/other") == (1, f"quota exceeded: {one_more}")
+    desk.does("quota set team --repositories 2")
+    one_more = "project team has 2 of 2 tags, 1 tag more needed"
+    assert desk.refused("repo restore team/other") == (1, f"quota exceeded: {one_more}")
+    desk.does("quota set team --tags 3")
+    desk.does("repo restore team/other")
+
+
 def test_what_all_may_have_holds_for_who_has_nothing_of_its_own(desk: Desk) -> None:
     desk.does("quota set project:* --bytes 1MiB")
     desk.does("quota set user:* --repositories 3")
