@@ -95,6 +95,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "credentials": _PEOPLE,
     "grants": _PEOPLE,
     "people": _PEOPLE,
+    "projects": "tests/contracts/test_quota_races.py",
     "remedies": "tests/contracts/test_inventory.py",
     "standings": "tests/contracts/test_retention_races.py",
     "usage": "tests/contracts/test_inventory.py",
