@@ -156,7 +156,8 @@ class Secret:
 class Repository:
     """A repository, by its row; `is_pushed` once it has held a manifest.
 
-    `is_limited` where any quota is set at all; whether one concerns it is asked when it grows.
+    `is_limited` where any quota is set at all, `is_counted` where one is of anything but bytes; whether one of them
+    concerns it is asked when it grows.
     """
 
     id: int
@@ -164,6 +165,7 @@ class Repository:
     project: int
     is_pushed: bool = False
     is_limited: bool = field(default=False, compare=False)
+    is_counted: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

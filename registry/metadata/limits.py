@@ -22,6 +22,8 @@ from registry.metadata.sums import total
 
 IS_LIMITED: Final = sa.select(sa.exists().where(quota.c.scope.is_not(None))).scalar_subquery()
 """Whether anybody has set any: else, nothing is asked of them."""
+IS_COUNTED: Final = sa.select(sa.exists().where(quota.c.resource != Resource.BYTES.value)).scalar_subquery()
+"""The same of anything but bytes."""
 # Of each, what is set for the holder itself comes last.
 _LIMITS: Final = (
     sa.select(quota.c.scope, quota.c.resource, quota.c.hard, quota.c.soft)

@@ -14,7 +14,7 @@ from registry.core.facts import Caller, ContentKind, PrincipalKind, Repository
 from registry.core.quota import Growth
 from registry.core.visible import Visible
 from registry.metadata.catalog import listings
-from registry.metadata.limits import IS_LIMITED
+from registry.metadata.limits import IS_COUNTED, IS_LIMITED
 from registry.metadata.moment import Moment
 from registry.metadata.schema import project, project_content, repository
 from registry.metadata.schema_people import principal
@@ -22,9 +22,9 @@ from registry.metadata.statements import Overtaken, Statement
 from registry.oci.digest import Digest
 from registry.oci.names import RepositoryName
 
-_FIND: Final = sa.select(repository.c.id, repository.c.project_id, repository.c.pushed_at, IS_LIMITED).where(
-    repository.c.name == p("name"), repository.c.deleted_at.is_(None)
-)
+_FIND: Final = sa.select(
+    repository.c.id, repository.c.project_id, repository.c.pushed_at, IS_LIMITED, IS_COUNTED
+).where(repository.c.name == p("name"), repository.c.deleted_at.is_(None))
 # Held so far that nobody can delete it meanwhile, as what is about to point to it would hold it anyway (design §3).
 _HOLD: Final = _FIND.with_for_update(read=True, key_share=True)
 # Whoever comes second to a new name waits for the first, and finds what that one made.
@@ -72,7 +72,7 @@ class Repositories:
 
     def _found(self, how: Statement, name: RepositoryName) -> Repository | None:
         row = self._moment.first(how, name=name.text)
-        return Repository(row[0], name, row[1], row[2] is not None, bool(row[3])) if row else None
+        return Repository(row[0], name, row[1], row[2] is not None, bool(row[3]), bool(row[4])) if row else None
 
     def _create(self, name: RepositoryName, by: Caller | None) -> Repository:
         project_id = self._project(name.project, by)

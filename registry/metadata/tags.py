@@ -93,7 +93,7 @@ class Tags:
         former = self._held(repository, tag)
         if former is None:
             if self._point(_ADD, repository, tag, digest, by):
-                if repository.is_limited:
+                if repository.is_counted:
                     self._moment.tally.add(repository.project, Growth(tags=1))
                 return True
             # Nothing to point to; or somebody else was quicker to set a new tag, whose interval ends here.

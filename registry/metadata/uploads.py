@@ -119,7 +119,7 @@ class Uploads:
             created_at=self._moment.micros,
             expires_at=to_micros(expires),
         )
-        if repository.is_limited:
+        if repository.is_counted:
             self._moment.by = caller
             self._moment.tally.add(repository.project, Growth(uploads=1))
 
