@@ -1,6 +1,7 @@
 """The machine of `test_lifecycle`, driven by chance alone: many more acts on the same few things, with a seed each.
 
-Hypothesis looks for the unusual and tells it shortly; a long story of what is usual comes to the rest.
+Hypothesis looks for the unusual and tells it shortly; a long story of what is usual comes to the rest. It
+took 80 of them until each rule that was broken on purpose was missed: `EXAMPLES=30` tells as many.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ ACTS: Final[dict[Act, int]] = {
 }
 
 
-@pytest.mark.parametrize("seed", range(8 * EXAMPLES))
+@pytest.mark.parametrize("seed", range(3 * EXAMPLES))
 def test_a_long_story_comes_to_what_the_model_says(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311  repeatable
     with opened(Lifecycle) as machine:
