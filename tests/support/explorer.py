@@ -55,6 +55,10 @@ class Scene(Protocol):
         """By name, in the order of their numbers in a schedule: over a connection, what each does."""
         ...
 
+    def may_turn(self, step: str) -> bool:
+        """Whether to preempt who stands before this step is worth a schedule."""
+        ...
+
     def prepare(self, stage: Stage) -> None:
         """What is there before."""
         ...
@@ -119,12 +123,22 @@ class Run:
 
 def explore(scene: Scene, stage: Stage, preemptions: int = 2) -> int:
     """Play every schedule; how many there were. Raises: Violation."""
-    schedules, played = Schedules(preemptions), 0
+    schedules, played = Schedules(preemptions, _twins(scene)), 0
+
+    def choose(ready: Sequence[int], step: str) -> int:
+        return schedules.turn(ready, may_matter=step not in _INDIFFERENT and scene.may_turn(step))
+
     with stepping():
         while schedules.has_another():
-            _play(scene, stage, lambda ready, step: schedules.turn(ready, may_matter=step not in _INDIFFERENT))
+            _play(scene, stage, choose)
             played += 1
     return played
+
+
+def _twins(scene: Scene) -> dict[int, int]:
+    """Who does the same as somebody before, and as whom."""
+    acts = list(scene.actors.values())
+    return {number: acts.index(act) for number, act in enumerate(acts) if act in acts[:number]}
 
 
 def replay(scene: Scene, stage: Stage, schedule: str) -> None:
@@ -172,6 +186,8 @@ def _on(stage: Stage, scene: Scene) -> Iterator[list[Actor]]:
             actors.append(Actor(name, act(metadata), stage.is_waiting))
         yield actors
     finally:
-        # Whoever holds a lock first: the others wait for it.
-        for each in sorted(actors, key=lambda each: each.standing is Standing.WAITING):
-            each.stop()
+        # All, before any is waited for: they may wait for each other.
+        for each in actors:
+            each.let_go()
+        for each in actors:
+            each.join()

@@ -12,7 +12,7 @@ are few enough to try them all:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -36,6 +36,8 @@ class Schedules:
     """Depth first; each repeats the former one up to the last step at which another turn is left to try."""
 
     preemptions: int
+    twins: Mapping[int, int] = field(default_factory=dict)
+    """Whoever does the same as one before it: which of the two begins makes no difference, and so it never does."""
     _choices: list[_Choice] = field(default_factory=list)
     _step: int = -1
 
@@ -61,6 +63,7 @@ class Schedules:
         return turn
 
     def _new_choice(self, ready: Sequence[int], *, may_matter: bool) -> _Choice:
+        ready = [each for each in ready if self._may_have_it(each)]
         former = self._choices[-1] if self._choices else None
         spent = former.spent_with_it if former else 0
         if former is None or former.turn not in ready:
@@ -68,3 +71,7 @@ class Schedules:
         can_preempt = may_matter and spent < self.preemptions
         others = [each for each in ready if each != former.turn] if can_preempt else []
         return _Choice(former.turn, others, former.turn, spent)
+
+    def _may_have_it(self, number: int) -> bool:
+        begun = {each.turn for each in self._choices}
+        return number in begun or number not in self.twins or self.twins[number] in begun

@@ -77,10 +77,13 @@ class Actor:
             assert time.monotonic() < deadline, f"{self.name} neither comes back from {self.step} nor waits"
         self.standing = Standing.READY if self._thread_stands() else Standing.DONE
 
-    def stop(self) -> None:
-        """Let it go, and see it end."""
+    def let_go(self) -> None:
+        """It ends where it stands, or as soon as it waits no more."""
         self._is_stopped = True
         self._leave.release()
+
+    def join(self) -> None:
+        """See it end."""
         self._thread.join(_AT_MOST_SECONDS)
 
     def stand(self, step: str, backend: int) -> None:

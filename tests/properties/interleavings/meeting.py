@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from typing import Final
 
 from registry.core.facts import Repository
 from registry.core.ports import Transaction
+from registry.core.protection import Protection
 from registry.core.sweep import Sweeper
 from registry.core.tenure import Tenure
 from registry.metadata.postgres import PostgresMetadata
@@ -48,6 +49,8 @@ class Act:
 
     def on(self, metadata: PostgresMetadata) -> Callable[[], object]:
         registry = registry_on(metadata, self.lease, self.undo_window)
+        # Which rules there are is asked in each schedule anew: the same steps every time.
+        registry.manifests = replace(registry.manifests, protection=Protection())
         return lambda: self.do(registry)
 
 
@@ -58,10 +61,15 @@ class Meeting:
     before: Callable[[Registry], object]
     acts: Mapping[str, Act]
     ends: Callable[[Registry, Outcomes], bool] = lambda _, __: True
+    turns: frozenset[str] | None = None
+    """The only steps before which anybody is preempted; None for all."""
 
     @property
     def actors(self) -> Mapping[str, Callable[[PostgresMetadata], Callable[[], object]]]:
         return {name: act.on for name, act in self.acts.items()}
+
+    def may_turn(self, step: str) -> bool:
+        return self.turns is None or step.partition("[")[0] in self.turns
 
     def prepare(self, stage: Stage) -> None:
         self.before(registry_on(stage.prompter, NOTHING, NOTHING))
@@ -103,6 +111,11 @@ WRITTEN_DOWN: Final = frozenset(
     }
 )  # fmt: skip
 COLLECT: Final = Act(Registry.collect, waits_in=WRITTEN_DOWN)
+
+
+def both(act: Act) -> dict[str, Act]:
+    """Two who do the same: as that is one act, only one of them is ever the first to begin."""
+    return {"one": act, "other": act}
 
 
 def shows(registry: Registry, digest: Digest) -> bool:

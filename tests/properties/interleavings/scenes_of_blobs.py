@@ -15,13 +15,22 @@ from registry.oci.errors import (
 )
 from registry.storage.memory import MemoryStore
 from tests.contracts.test_collecting import APP, CONFIG, LARGE, NOTHING, OTHER, Registry
-from tests.properties.interleavings.meeting import COLLECT, CONFIG_DIGEST, LARGE_DIGEST, Act, Meeting, done, in_a_month
+from tests.properties.interleavings.meeting import (
+    COLLECT,
+    CONFIG_DIGEST,
+    LARGE_DIGEST,
+    Act,
+    Meeting,
+    both,
+    done,
+    in_a_month,
+)
 
 SESSION: Final = "session"
 ENDED: Final = UploadUnknown, UploadTakenOver
 
 
-def _mount(registry: Registry) -> bool:
+def mount(registry: Registry) -> bool:
     return registry.blobs.mount(OTHER, CONFIG_DIGEST, APP, registry.admin) is not None
 
 
@@ -55,7 +64,7 @@ def _expire(registry: Registry) -> None:
 SCENES: Final[dict[str, Meeting]] = {
     "a mount, and the collector of the blob": Meeting(
         lambda registry: registry.push_blob(CONFIG),
-        {"mount": Act(_mount), "collect": COLLECT},
+        {"mount": Act(mount), "collect": COLLECT},
         lambda registry, outcomes: done(outcomes, "mount") is registry.serves(CONFIG_DIGEST, OTHER),
     ),
     "a client that is told that the blob is there, and the collector": Meeting(
@@ -68,10 +77,7 @@ SCENES: Final[dict[str, Meeting]] = {
     ),
     "two commits of one blob": Meeting(
         lambda registry: registry.push_blob(LARGE),
-        {
-            "one": Act(lambda registry: registry.push_blob(LARGE)),
-            "other": Act(lambda registry: registry.push_blob(LARGE)),
-        },
+        both(Act(lambda registry: registry.push_blob(LARGE))),
         lambda registry, _: registry.serves(LARGE_DIGEST) and len(registry.doomed()) == 2,
     ),
     "a commit, and the collector of the same blob": Meeting(
@@ -93,10 +99,10 @@ SCENES: Final[dict[str, Meeting]] = {
     ),
     "two collectors": Meeting(
         lambda registry: (registry.push_blob(CONFIG), registry.push_blob(CONFIG, OTHER)),
-        {"one": COLLECT, "other": COLLECT},
+        both(COLLECT),
         lambda registry, _: registry.used() == {"team": 0},
     ),
-    "two requests for one session": Meeting(begin, {"one": Act(_receive, ENDED), "other": Act(_receive, ENDED)}),
+    "two requests for one session": Meeting(begin, both(Act(_receive, ENDED))),
     "a commit of a session, and its cancellation": Meeting(
         begin,
         {"commit": Act(commit, ENDED), "cancel": Act(_cancel, ENDED)},

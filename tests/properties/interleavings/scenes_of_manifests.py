@@ -22,6 +22,7 @@ from tests.properties.interleavings.meeting import (
     V2,
     Act,
     Meeting,
+    both,
     done,
     points_to,
     shows,
@@ -147,10 +148,7 @@ SCENES: Final[dict[str, Meeting]] = {
     ),
     "two deletions of one tag": Meeting(
         _push_tagged,
-        {
-            "one": Act(lambda registry: registry.manifests.delete_tag(APP, V1, registry.admin), (ManifestUnknown,)),
-            "other": Act(lambda registry: registry.manifests.delete_tag(APP, V1, registry.admin), (ManifestUnknown,)),
-        },
+        both(Act(lambda registry: registry.manifests.delete_tag(APP, V1, registry.admin), (ManifestUnknown,))),
         lambda _, outcomes: done(outcomes, "one") is not done(outcomes, "other"),
     ),
     "a push that tags a referrer, and the collector of its subject": Meeting(
@@ -173,7 +171,7 @@ SCENES: Final[dict[str, Meeting]] = {
     ),
     "two deletions of one manifest": Meeting(
         lambda registry: registry.push_image(tag=V1),
-        {"one": _delete(IMAGE, ManifestUnknown), "other": _delete(IMAGE, ManifestUnknown)},
+        both(_delete(IMAGE, ManifestUnknown)),
         lambda _, outcomes: done(outcomes, "one") is not done(outcomes, "other"),
     ),
     "a restore of an index, and the deletion of a child that is there still": Meeting(
@@ -194,7 +192,7 @@ SCENES: Final[dict[str, Meeting]] = {
     ),
     "two restores of one tag": Meeting(
         _push_and_delete_index,
-        {"one": Act(_restore_tag, (ManifestUnknown,)), "other": Act(_restore_tag, (ManifestUnknown,))},
+        both(Act(_restore_tag, (ManifestUnknown,))),
         lambda registry, _: shows(registry, Digest.of(PAIR)),
     ),
     "a restore of an index, and a push of it": Meeting(

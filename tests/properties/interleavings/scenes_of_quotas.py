@@ -10,14 +10,14 @@ from registry.core.reception import Reception
 from registry.oci.errors import QuotaExceeded
 from registry.oci.names import RepositoryName
 from tests.contracts.test_collecting import APP, AWAY, LAYER, OTHER, V1, Registry, image
-from tests.properties.interleavings.meeting import COLLECT, MANIFEST, Act, Meeting, Outcomes, done
+from tests.properties.interleavings.meeting import COLLECT, MANIFEST, Act, Meeting, Outcomes, both, done
 
 ROOM: Final = 10
 _EVERY: Final = 0
-_ONE, _ANOTHER = b"seven b", b"another"
+ONE, _ANOTHER = b"seven b", b"another"
 
 
-def _limited(
+def limited(
     scope: Scope, resource: Resource, most: int, before: Callable[[Registry], object] | None = None
 ) -> Callable[[Registry], None]:
     """Every project or user, by so much; first of all there is what `before` makes."""
@@ -55,7 +55,7 @@ def _receive(name: RepositoryName) -> Act:
 
     def begin_and_reserve(registry: Registry) -> Reception:
         session = registry.uploads.begin(name, registry.admin)
-        reception = registry.uploads.receive(name, session, registry.admin, None, None, len(_ONE))
+        reception = registry.uploads.receive(name, session, registry.admin, None, None, len(ONE))
         reception.close()
         return reception
 
@@ -68,33 +68,33 @@ def _one_of_them(_: Registry, outcomes: Outcomes) -> bool:
 
 SCENES: Final[dict[str, Meeting]] = {
     "two pushes for the last bytes of a project": Meeting(
-        _limited(Scope.PROJECT, Resource.BYTES, ROOM),
-        {"one": _push(_ONE), "other": _push(_ANOTHER, OTHER)},
+        limited(Scope.PROJECT, Resource.BYTES, ROOM),
+        {"one": _push(ONE), "other": _push(_ANOTHER, OTHER)},
         _one_of_them,
     ),
     "two pushes for the last bytes of an owner": Meeting(
-        _limited(Scope.USER, Resource.BYTES, ROOM), {"one": _push(_ONE), "other": _push(_ANOTHER, AWAY)}, _one_of_them
+        limited(Scope.USER, Resource.BYTES, ROOM), {"one": _push(ONE), "other": _push(_ANOTHER, AWAY)}, _one_of_them
     ),
     "two pushes of one blob that there is room for once": Meeting(
-        _limited(Scope.PROJECT, Resource.BYTES, ROOM),
-        {"one": _push(_ONE), "other": _push(_ONE, OTHER)},
+        limited(Scope.PROJECT, Resource.BYTES, ROOM),
+        {"one": _push(ONE), "other": _push(ONE, OTHER)},
         lambda _, outcomes: done(outcomes, "one") and done(outcomes, "other"),
     ),
     "two uploads that reserve the last bytes": Meeting(
-        _limited(Scope.PROJECT, Resource.BYTES, ROOM), {"one": _receive(APP), "other": _receive(OTHER)}, _one_of_them
+        limited(Scope.PROJECT, Resource.BYTES, ROOM), {"one": _receive(APP), "other": _receive(OTHER)}, _one_of_them
     ),
     "two pushes for the last tag of a project": Meeting(
-        _limited(Scope.PROJECT, Resource.TAGS, 1, _push_untagged),
+        limited(Scope.PROJECT, Resource.TAGS, 1, _push_untagged),
         {"one": _tag(APP, MANIFEST), "other": _tag(OTHER, image(LAYER))},
         _one_of_them,
     ),
     "two sessions for the last that may be open": Meeting(
-        _limited(Scope.PROJECT, Resource.UPLOADS, 1),
-        {"one": Act(_begin, (QuotaExceeded,)), "other": Act(_begin, (QuotaExceeded,))},
+        limited(Scope.PROJECT, Resource.UPLOADS, 1),
+        both(Act(_begin, (QuotaExceeded,))),
         _one_of_them,
     ),
     "a push for the last bytes, and the collector that gives some back": Meeting(
-        _limited(Scope.PROJECT, Resource.BYTES, ROOM, lambda registry: registry.push_blob(_ONE)),
+        limited(Scope.PROJECT, Resource.BYTES, ROOM, lambda registry: registry.push_blob(ONE)),
         {"push": _push(_ANOTHER, OTHER), "collect": COLLECT},
     ),
 }

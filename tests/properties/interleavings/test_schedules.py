@@ -34,6 +34,18 @@ def test_three_actors_meet_in_every_order() -> None:
     assert len(orders) == len(set(orders)) == 90
 
 
+def test_of_two_who_do_the_same_one_begins() -> None:
+    orders = played(Schedules(preemptions=99, twins={1: 0}), 3, 3)
+    assert len(orders) == len(set(orders)) == comb(6, 3) / 2
+    assert {each[0] for each in orders} == {"0"}
+
+
+def test_a_third_begins_when_it_likes() -> None:
+    orders = played(Schedules(preemptions=99, twins={2: 0}), 2, 2, 2)
+    assert len(orders) == len(set(orders)) == 90 / 2
+    assert {each[0] for each in orders} == {"0", "1"}
+
+
 def test_without_preemptions_one_goes_after_the_other() -> None:
     assert sorted(played(Schedules(preemptions=0), 3, 3)) == ["000111", "111000"]
 
