@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from unittest.mock import patch
 
+from registry.core import manifests
 from registry.core.collect_facts import HeldLink, Review
 from registry.core.deletion import Deletion
 from registry.core.facts import ContentKind, Repository
@@ -61,6 +62,8 @@ MUTANTS: Final = [
     Mutant("uploads._FIND", "two requests for one session"),
     Mutant("quotas._HOLD", "two pushes for the last tag of a project"),
     Mutant("limits._HOLD_OWNER", "two pushes for the last bytes of an owner"),
+    Mutant("manifests._HAS_BLOBS", "a push of what needs a blob, the deletion of what did, and the collector"),
+    Mutant("quotas._HOLD", "two pushes for the last tag of a project, and a deletion that gives it back"),
     # Whoever deletes
     Mutant("manifests._BY_DIGEST", "a push of an index, and the deletion of its child"),
     Mutant("deletions._HOLD_LIVE", "two deletions of one repository"),
@@ -68,6 +71,8 @@ MUTANTS: Final = [
     Mutant("deletions._HOLD", "two restores of one repository"),
     # The collector and the sweeper
     Mutant("collecting._HOLD_LINKS", "a push, and the collector of what it needs"),
+    Mutant("collecting._HOLD_LINKS", "a push of what needs a blob, the deletion of what did, and the collector"),
+    Mutant("collecting._HOLD_BLOBS", "a mount, the deletion of the blob that is mounted, and the collector"),
     Mutant("collecting._HOLD_BLOBS", "a commit elsewhere, and the collector of the same blob"),
     Mutant("reviews._HOLD", "a deletion of a tag, and the collector that looks at its manifest"),
     Mutant("reviews._HOLD", "a commit, and the collector of the same blob", r" AND review\.due_at = lot\.due_at"),
@@ -171,6 +176,10 @@ def _parts_reviewed_before_the_manifest_is_held() -> AbstractContextManager[Any]
     return patch.object(Links, "renew_parts", renew_and_review)
 
 
+def _tags_set_as_they_are_told() -> AbstractContextManager[Any]:
+    return patch.object(manifests, "sorted", list, create=True)
+
+
 @contextmanager
 def _both(one: AbstractContextManager[Any], other: AbstractContextManager[Any]) -> Iterator[None]:
     with one, other:
@@ -193,5 +202,9 @@ DISORDERS: Final[Mapping[str, tuple[Callable[[], AbstractContextManager[Any]], s
     "parts are reviewed before their manifest is held": (
         _parts_reviewed_before_the_manifest_is_held,
         "a deletion of a referrer, and the collector of its subject",
+    ),
+    "tags are set in the order in which they are told": (
+        _tags_set_as_they_are_told,
+        "three pushes that move two tags each, in a ring",
     ),
 }

@@ -10,9 +10,14 @@ from tests.properties.interleavings import (
     scenes_of_manifests,
     scenes_of_quotas,
     scenes_of_repositories,
+    scenes_of_three,
 )
 from tests.properties.interleavings.meeting import Meeting
 
 SCENES: Final[Mapping[str, Meeting]] = (
-    scenes_of_blobs.SCENES | scenes_of_manifests.SCENES | scenes_of_quotas.SCENES | scenes_of_repositories.SCENES
+    scenes_of_blobs.SCENES
+    | scenes_of_manifests.SCENES
+    | scenes_of_quotas.SCENES
+    | scenes_of_repositories.SCENES
+    | scenes_of_three.SCENES
 )
