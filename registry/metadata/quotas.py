@@ -7,7 +7,7 @@ All that was refused is rolled back, so what is refused may be looked at when it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -20,6 +20,7 @@ from registry.metadata.journal import Journal
 from registry.metadata.limits import IS_LIMITED, Account, Bounds, Limits
 from registry.metadata.moment import Moment
 from registry.metadata.schema import project, project_content
+from registry.metadata.schema_rules import quota
 from registry.metadata.statements import Row
 from registry.metadata.uploads import Uploads
 from registry.oci.digest import Digest
@@ -31,7 +32,9 @@ _CHARGE: Final = (
     .values(used=project.c.used + p("more"))
     .returning(*_ACCOUNT, IS_LIMITED)
 )
-_HOLD: Final = sa.select(*_ACCOUNT).where(project.c.id == p("project"), IS_LIMITED).with_for_update(key_share=True)
+# Where nobody has a limit of any of these, there is nothing to hold it for.
+_IS_LIMITED_IN: Final = sa.exists().where(quota.c.resource.in_([p(each.value) for each in Resource]))
+_HOLD: Final = sa.select(*_ACCOUNT).where(project.c.id == p("project"), _IS_LIMITED_IN).with_for_update(key_share=True)
 _CHARGES: Final = sa.select(project_content.c.links).where(
     project_content.c.project_id == p("project"),
     project_content.c.kind == p("of_kind"),
@@ -57,7 +60,7 @@ class Quotas:
 
     def room(self, repository: Repository, wanted: int) -> int | None:
         """How many bytes more fit; None where nothing bounds them. No others come in before the transaction ends."""
-        account = self._hold(repository.project)
+        account = self._hold(repository.project, [Resource.BYTES])
         bounds = [each for each in self._limits.of(account) if _hard(each) is not None] if account else []
         if account is None or not bounds:
             return None
@@ -77,12 +80,13 @@ class Quotas:
     def _charge(self, which: int, growth: Growth) -> Account | None:
         """The project, where limits may concern it."""
         if not growth.bytes:
-            return self._hold(which) if growth.wanted else None
+            return self._hold(which, growth.wanted) if growth.wanted else None
         *account, is_limited = self._moment.run(_CHARGE, project=which, more=growth.bytes)[0]
         return Account(*account) if is_limited else None
 
-    def _hold(self, which: int) -> Account | None:
-        row: Row | None = self._moment.first(_HOLD, project=which)
+    def _hold(self, which: int, resources: Collection[Resource]) -> Account | None:
+        wanted = {each.value: each.value if each in resources else "" for each in Resource}
+        row: Row | None = self._moment.first(_HOLD, project=which, **wanted)
         return Account(*row) if row else None
 
     def _check(self, account: Account, growth: Growth) -> None:

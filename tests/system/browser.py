@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.system.require import require_programs
@@ -46,10 +46,17 @@ class Window:
         path = f"//*[self::button or self::a or self::summary][normalize-space()='{word}']"
         pressed = self._driver.find_element(By.XPATH, path)
         leads_on = pressed.tag_name != "summary"
+        self.script("document.isLeft = true")
         pressed.click()
         if leads_on:
-            # A click returns while the answer is still under way: whoever read now might read the page before.
-            WebDriverWait(self._driver, 10).until(staleness_of(pressed))
+            # A click returns while the answer is still under way: whoever read now might read the page before. Between
+            # two pages the driver has many words for there being none.
+            WebDriverWait(self._driver, 10, ignored_exceptions=(WebDriverException,)).until(
+                lambda _: self._has_arrived()
+            )
+
+    def _has_arrived(self) -> bool:
+        return bool(self.script("return !document.isLeft && document.readyState == 'complete'"))
 
     def find(self, selector: str) -> WebElement:
         return self._driver.find_element(By.CSS_SELECTOR, selector)
