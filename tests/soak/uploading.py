@@ -78,8 +78,8 @@ class Uploader:
     def _at_once(self, repository: str, blob: Blob) -> float:
         asked, may_end = time.monotonic(), self._ending(repository)
         answer = self.patience.ask(lambda: self.registry.push_at_once(repository, blob.digest, blob.data))
-        # A large one has a session too, for as long as it comes.
-        if not self.patience.expect(answer, 201, *((404, 409) if may_end() else ())) or answer.status_code != 201:
+        # A large one has a session too, for as long as it comes. Nobody knows its name: the answer is to come again.
+        if not self.patience.expect(answer, 201, *((404, 409, 503) if may_end() else ())) or answer.status_code != 201:
             raise Forgotten
         self.patience.minutes.count("blobs pushed at once")
         return asked
